@@ -1,0 +1,54 @@
+# What one does with this repository. `make` alone lists it.
+SHELL := bash
+.DEFAULT_GOAL := help
+
+# Wiring tests start servers and browsers; more at once than this and two cores only wait for each other.
+export RUST_TEST_THREADS ?= 4
+# How long each fuzz target runs, in seconds.
+FUZZ_SECONDS ?= 60
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: tools
+tools: ## install what the tests need, if it is missing
+	@scripts/install-test-tools.sh
+
+.PHONY: lint
+lint: ## check the format and the lints
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+.PHONY: test
+test: tools lint ## all tests: pages, documentation, units, wiring
+	node --test tests/js/*.test.js
+	cargo test --doc
+	cargo test --lib --bins --test it
+
+.PHONY: test-full
+test-full: test fuzz ## the tests at length: fuzzing, many cases of each property, many kills
+	PROPTEST_CASES=4096 cargo test --lib
+	PROPTEST_CASES=512 cargo test --test it contract
+	FAULT_ROUNDS=25 cargo test --test it faults
+
+.PHONY: fuzz
+fuzz: ## feed the frame guard and the command decoder anything (no sanitizer: there is no unsafe code)
+	@cargo +nightly --version > /dev/null || rustup toolchain install nightly --profile minimal
+	@cargo fuzz --version > /dev/null 2>&1 || cargo install cargo-fuzz --locked
+	cargo +nightly fuzz run --sanitizer none frame_reader -- -max_total_time=$(FUZZ_SECONDS)
+	cargo +nightly fuzz run --sanitizer none command_decoder -- -max_total_time=$(FUZZ_SECONDS)
+
+.PHONY: release
+release: ## build the program for use, in target/release
+	cargo build --release --locked
+
+.PHONY: bench
+bench: release ## measure idle memory, fan-out and publishing against the budgets
+	target/release/hubbub bench idle --check
+	target/release/hubbub bench fanout --check
+	target/release/hubbub bench publish --check
+
+.PHONY: loadtest
+loadtest: ## run the k6 scenario against a release build
+	scripts/loadtest.sh

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Installs what the tests need and this machine lacks, with apt; says what to install where there is no apt.
+set -euo pipefail
+
+# Command → Debian package.
+declare -A packages=([chromium]=chromium [chromedriver]=chromium-driver [node]=nodejs [cc]=build-essential)
+
+missing=()
+for command in "${!packages[@]}"; do
+  command -v "$command" > /dev/null || missing+=("${packages[$command]}")
+done
+if ((${#missing[@]} > 0)); then
+  if ! command -v apt-get > /dev/null; then
+    echo "Please install what Debian calls: ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=()
+  ((EUID == 0)) || as_root=(sudo)
+  "${as_root[@]}" apt-get update
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"
+fi
+
+# Its test runner is stable from 20 on.
+version=$(node --version)
+major=${version#v}
+if ((${major%%.*} < 20)); then
+  echo "Node.js $version is too old for the tests of the web client; they need 20 or later: https://nodejs.org" >&2
+  exit 1
+fi

@@ -1,0 +1,189 @@
+//! What the store answers.
+
+use std::{rc::Rc, time::Instant};
+
+use actix::{Context, Handler};
+use tracing::debug;
+
+use super::{
+    Hub, Waiting,
+    room::{Found, Snapshot},
+};
+use crate::{
+    actors::{
+        encode,
+        messages::{Answer, Answered, ConnectionId, RoomKey},
+        requests::DisconnectCause,
+    },
+    broker::{AppendError, Appended, Page, Recovery, Roster},
+    protocol::{
+        command::RequestId,
+        entry::Entries,
+        error::Refusal,
+        event::{Ack, Event, HistoryPage, Who},
+        ids::{RoomName, UserId},
+    },
+};
+
+impl Handler<Answered> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Answered(answers): Answered, ctx: &mut Self::Context) {
+        for (ticket, answer) in answers {
+            if let Some(waiting) = self.questions.try_remove(ticket.0) {
+                self.answered(waiting, answer, ctx);
+            }
+        }
+        self.end_turn(ctx);
+    }
+}
+
+impl Hub {
+    fn answered(&mut self, waiting: Waiting, answer: Answer, ctx: &mut Context<Self>) {
+        match (waiting, answer) {
+            (Waiting::Change { connection, id, room, says, since }, Answer::Append(appended)) => {
+                self.count_append(&appended, since);
+                self.changed(connection, id, room, says, appended);
+                self.change_done(connection);
+            }
+            (Waiting::Post { reply, since }, Answer::Append(appended)) => {
+                self.count_append(&appended, since);
+                // The HTTP client may have gone; what it said is in the log all the same.
+                let _ = reply.send(appended.map_err(Refusal::from));
+            }
+            (Waiting::Marker { room, mut joiner }, Answer::Marker(marker)) => {
+                self.answered_about(room);
+                match marker {
+                    Ok(marker) => {
+                        joiner.read = marker;
+                        self.advance(room, joiner);
+                    }
+                    Err(unavailable) => self.fail_join(room, joiner, unavailable.into()),
+                }
+                self.sweep_room(room);
+            }
+            (Waiting::Resume { room, joiner }, Answer::Recover(recovery)) => {
+                self.answered_about(room);
+                match recovery {
+                    Ok(recovery) => self.place(room, joiner, Found::from(recovery)),
+                    Err(unavailable) => self.fail_join(room, joiner, unavailable.into()),
+                }
+                self.sweep_room(room);
+            }
+            (Waiting::Snapshot { room }, Answer::Recover(recovery)) => self.snapshot_was_read(room, recovery),
+            (Waiting::Track { room }, Answer::Recover(recovery)) => {
+                self.answered_about(room);
+                self.log_was_read(room, recovery, ctx);
+                self.sweep_room(room);
+            }
+            (Waiting::Presence { room, changes, due }, Answer::Presence(outcome)) => {
+                self.answered_about(room);
+                self.presence_was_told(room, changes, outcome, due);
+                self.sweep_room(room);
+            }
+            (Waiting::History { connection, id, room }, Answer::History(page)) => match page {
+                Ok(page) => self.give_history(connection, id, room, page),
+                Err(unavailable) => self.refuse(connection, id, Some(room), unavailable),
+            },
+            (Waiting::Who { connection, id, room }, Answer::Who(roster)) => match roster {
+                Ok(roster) => self.give_roster(connection, id, room, roster),
+                Err(unavailable) => self.refuse(connection, id, Some(room), unavailable),
+            },
+            (Waiting::Read { connection, id, room, asked }, Answer::MarkRead(marker)) => match marker {
+                // A marker further on than what was asked stays, and nobody needs to hear of it again.
+                Ok(marker) if marker > asked => self.reply(connection, &Event::Ack(Ack { id, ..Ack::default() })),
+                Ok(marker) => self.has_read(connection, id, &room, marker),
+                Err(unavailable) => self.refuse(connection, id, Some(room), unavailable),
+            },
+            (Waiting::Ban { connection, id, user }, Answer::Ban(banned)) => self.banned(connection, id, &user, banned),
+            (_, answer) => debug!(?answer, "an answer to another question"),
+        }
+    }
+
+    fn answered_about(&mut self, key: RoomKey) {
+        if let Some(room) = self.room_mut(key) {
+            room.questions -= 1;
+        }
+    }
+
+    fn count_append(&mut self, appended: &Result<Appended, AppendError>, since: Instant) {
+        match appended {
+            Ok(appended) if appended.duplicate => {}
+            Ok(_) => {
+                self.metrics.messages_published.inc();
+                self.metrics.publish_latency_seconds.observe(since.elapsed());
+            }
+            Err(AppendError::Unavailable) => {
+                self.metrics.publish_failures.inc();
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn changed(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<RequestId>,
+        room: RoomName,
+        says: bool,
+        appended: Result<Appended, AppendError>,
+    ) {
+        match appended {
+            Ok(Appended { message_id, seq, ts, duplicate }) => {
+                let mut ack = Ack { id, seq: Some(seq), duplicate: Some(duplicate), ..Ack::default() };
+                if says {
+                    (ack.message_id, ack.ts) = (Some(message_id), Some(ts));
+                }
+                self.reply(connection, &Event::Ack(ack));
+            }
+            Err(error) => self.refuse(connection, id, Some(room), error),
+        }
+    }
+
+    fn snapshot_was_read(&mut self, key: RoomKey, recovery: Result<Recovery, crate::broker::Unavailable>) {
+        self.answered_about(key);
+        let Some(room) = self.room_mut(key) else { return };
+        let joiners = std::mem::take(&mut room.wanting_snapshot);
+        match recovery.map(Found::from) {
+            Ok(Found::Snapshot(snapshot)) => {
+                room.snapshot = Some(Rc::<Snapshot>::clone(&snapshot));
+                for joiner in joiners {
+                    self.place(key, joiner, Found::Snapshot(Rc::clone(&snapshot)));
+                }
+            }
+            // Cannot be: nothing was asked to be resumed. Asked again, it costs one more read.
+            Ok(Found::Resumed { .. }) => joiners.into_iter().for_each(|joiner| self.advance(key, joiner)),
+            Err(unavailable) => {
+                joiners.into_iter().for_each(|joiner| self.fail_join(key, joiner, unavailable.into()));
+            }
+        }
+        self.sweep_room(key);
+    }
+
+    fn give_history(&mut self, connection: ConnectionId, id: Option<RequestId>, room: RoomName, page: Page) {
+        let Some(known) = self.connections.get(&connection) else { return };
+        let entries = page.messages.iter().map(|message| message.seen_by(&known.user.id)).collect();
+        let page = HistoryPage { id, room, entries: Entries::Now(entries), more: page.more };
+        self.send(connection, encode::page(&Event::History(page)));
+        self.done(connection);
+    }
+
+    fn give_roster(&mut self, connection: ConnectionId, id: Option<RequestId>, room: RoomName, roster: Roster) {
+        let Roster { users, counts } = roster;
+        let more = counts.total() > users.len();
+        self.reply(connection, &Event::Who(Who { id, room, users, total: counts.total(), more, counts }));
+    }
+
+    fn banned(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<RequestId>,
+        user: &UserId,
+        banned: Result<(), crate::broker::Unavailable>,
+    ) {
+        match banned {
+            Ok(()) => self.kicked(connection, id, user, DisconnectCause::Banned),
+            Err(unavailable) => self.refuse(connection, id, None, unavailable),
+        }
+    }
+}

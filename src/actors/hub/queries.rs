@@ -1,0 +1,153 @@
+//! What HTTP asks.
+
+use std::time::Instant;
+
+use actix::{Handler, MessageResult, ResponseFuture};
+use tokio::sync::oneshot;
+
+use super::{Hub, Waiting, commands::busy, connections::Connection};
+use crate::{
+    actors::{
+        messages::{ConnectionId, Question},
+        requests::{CountSessions, Disconnect, DisconnectCause, ListSessions, Post, SessionCounts, SessionInfo, Whom},
+    },
+    broker::Appended,
+    protocol::{
+        close::CloseCode,
+        command::RequestId,
+        error::Refusal,
+        event::{Ack, Event, LeaveReason},
+        ids::{Millis, UserId},
+        user::Role,
+    },
+};
+
+/// How long a handshake may lie between its check and the hub.
+const LATE_ARRIVAL_MS: Millis = 5_000;
+
+/// Somebody whose connections were closed a moment ago.
+pub(super) struct Disconnected {
+    until: Millis,
+    whom: Whom,
+    code: CloseCode,
+}
+
+impl Handler<Post> for Hub {
+    type Result = ResponseFuture<Result<Appended, Refusal>>;
+
+    fn handle(&mut self, Post(append): Post, _: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        let waiting = Waiting::Post { reply, since: Instant::now() };
+        if self.ask(Question::Append(append), waiting).is_err() {
+            return Box::pin(std::future::ready(Err(busy())));
+        }
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(busy())) })
+    }
+}
+
+impl Handler<Disconnect> for Hub {
+    type Result = usize;
+
+    fn handle(&mut self, Disconnect { whom, cause }: Disconnect, ctx: &mut Self::Context) -> Self::Result {
+        let closed = self.disconnect(&whom, cause);
+        self.end_turn(ctx);
+        closed
+    }
+}
+
+impl Handler<ListSessions> for Hub {
+    type Result = Vec<SessionInfo>;
+
+    fn handle(&mut self, ListSessions { after, limit }: ListSessions, _: &mut Self::Context) -> Self::Result {
+        let after = after.map(ConnectionId);
+        let mut ids: Vec<_> = self.connections.keys().copied().filter(|id| Some(*id) > after).collect();
+        ids.sort_unstable();
+        ids.truncate(limit);
+        ids.iter().filter_map(|id| self.connections.get(id).map(|known| self.session(*id, known))).collect()
+    }
+}
+
+impl Handler<CountSessions> for Hub {
+    type Result = MessageResult<CountSessions>;
+
+    fn handle(&mut self, _: CountSessions, _: &mut Self::Context) -> Self::Result {
+        let of = |role| self.connections.values().filter(|known| known.user.role == role).count();
+        MessageResult(SessionCounts {
+            total: self.connections.len(),
+            guests: of(Role::Guest),
+            members: of(Role::Member),
+            admins: of(Role::Admin),
+        })
+    }
+}
+
+impl Hub {
+    /// Closes every connection of a kicked user and answers who asked for it, before that may be closed too.
+    pub(super) fn kicked(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<RequestId>,
+        user: &UserId,
+        cause: DisconnectCause,
+    ) {
+        let whom = Whom::User(user.clone());
+        let closed = self.meant(&whom).len();
+        self.reply(connection, &Event::Ack(Ack { id, closed: Some(closed), ..Ack::default() }));
+        self.disconnect(&whom, cause);
+    }
+
+    fn disconnect(&mut self, whom: &Whom, cause: DisconnectCause) -> usize {
+        let (code, leaves_as) = match cause {
+            DisconnectCause::Kicked | DisconnectCause::Banned => (CloseCode::Kicked, LeaveReason::Kicked),
+            DisconnectCause::SessionEnded => (CloseCode::SessionEnded, LeaveReason::Closed),
+        };
+        let meant = self.meant(whom);
+        for id in &meant {
+            if let Some(known) = self.connections.get_mut(id) {
+                known.leaves_as = Some(leaves_as);
+            }
+            self.close(*id, code);
+        }
+        if let Whom::User(user) = whom {
+            self.end_graces_of(user, leaves_as);
+        }
+        // Somebody whose proof was good a moment ago may be between the door and the hub.
+        if cause != DisconnectCause::Kicked {
+            let until = self.now() + LATE_ARRIVAL_MS;
+            self.disconnected.push_back(Disconnected { until, whom: whom.clone(), code });
+        }
+        meant.len()
+    }
+
+    /// Closes a connection that arrives although its user was sent away a moment ago.
+    pub(super) fn send_away_late(&mut self, id: ConnectionId) {
+        let now = self.now();
+        self.disconnected.retain(|disconnected| disconnected.until > now);
+        let Some(known) = self.connections.get(&id) else { return };
+        let code = self.disconnected.iter().find(|gone| is_meant(&gone.whom, known)).map(|gone| gone.code);
+        if let Some(code) = code {
+            self.close(id, code);
+        }
+    }
+
+    fn meant(&self, whom: &Whom) -> Vec<ConnectionId> {
+        self.connections.iter().filter(|(_, known)| is_meant(whom, known)).map(|(id, _)| *id).collect()
+    }
+
+    fn session(&self, id: ConnectionId, known: &Connection) -> SessionInfo {
+        SessionInfo {
+            session: id.0,
+            user: known.user.clone(),
+            rooms: known.rooms.iter().filter_map(|(key, _)| self.room(*key).map(|room| room.name.clone())).collect(),
+            connected_at: known.since,
+            address: known.address,
+        }
+    }
+}
+
+fn is_meant(whom: &Whom, known: &Connection) -> bool {
+    match whom {
+        Whom::User(user) => known.user.id == *user,
+        Whom::Login(login) => known.login.as_deref() == Some(login),
+    }
+}

@@ -1,0 +1,285 @@
+//! The log of record, who is present, and what is kept of people: small traits with one implementation per mode.
+//!
+//! - [`Broker`]: numbers, commits and broadcasts entries; reads the log.
+//! - [`PresenceStore`]: who is in which room, over all instances.
+//! - [`crate::auth::accounts::Accounts`]: accounts, login sessions, bans, read markers, the secret.
+//!
+//! [`local`] keeps all of it in memory and one SQLite file. One contract test suite (`tests/it/contract`) runs against
+//! every implementation.
+
+pub mod local;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use crate::protocol::{
+    command::Cursor,
+    entry::{Entry, MessageState, Numbered},
+    error::{ErrorCode, Refusal},
+    event::Counts,
+    ids::{Epoch, MessageId, Millis, Position, RoomName, Seq},
+    user::User,
+};
+
+/// What a broker tells its hub.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BrokerEvent {
+    /// Entries committed to the log, of any rooms, in the order of each room.
+    Committed(Vec<Numbered>),
+}
+
+/// The hub's end of what a broker tells. Bounded: a broker that cannot hand an event over waits or, where it cannot wait,
+/// drops it; the hub sees the gap in the numbers and reads the log.
+pub type BrokerEvents = mpsc::Receiver<BrokerEvent>;
+
+/// The log of record.
+///
+/// # Contract
+/// - Number, commit, then broadcast and acknowledge: nobody learns of an entry that a crash could take back.
+/// - Within an epoch the numbers of a room rise by exactly one per entry, and `ts` never falls.
+/// - A message retried with the same key by the same user in the same room within [`Broker::idempotency_ms`] gives the
+///   first answer again with `duplicate`, and logs nothing.
+/// - A delete takes the text, and that of the message's edits, out of the store in the same step.
+pub trait Broker: Send + Sync + 'static {
+    /// Appends in the order given; the answers are in the same order. Entries of one batch share one commit where that
+    /// is cheaper. When the queue in front of the log is full, every answer is [`AppendError::Unavailable`] at once.
+    fn append(&self, batch: Vec<Append>) -> BoxFuture<'static, Vec<Result<Appended, AppendError>>>;
+
+    /// Reads for somebody who joins: what follows `since` if the log covers it, else the last messages as they are now.
+    /// Gives a room without entries its epoch.
+    fn recover(
+        &self,
+        room: RoomName,
+        since: Option<Position>,
+        limit: ReadLimit,
+    ) -> BoxFuture<'static, Result<Recovery, Unavailable>>;
+
+    /// A page of messages as they are now, oldest first.
+    fn history(&self, room: RoomName, cursor: Cursor, limit: usize) -> BoxFuture<'static, Result<Page, Unavailable>>;
+
+    /// Rooms that have entries, by name from `after` (exclusive) on, with the time of the last entry.
+    fn logged_rooms(
+        &self,
+        prefix: String,
+        after: Option<RoomName>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<LoggedRoom>, Unavailable>>;
+
+    /// Forgets the epoch of a room that has no entry, because nobody is in it any more.
+    fn release(&self, room: &RoomName);
+
+    /// How long keys are remembered at least, in milliseconds.
+    fn idempotency_ms(&self) -> Millis;
+
+    /// Whether the last write succeeded; `false` shows in `/health` as `degraded`.
+    fn is_healthy(&self) -> bool;
+}
+
+/// Somebody wants something in the log.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// Where.
+    pub room: RoomName,
+    /// Who.
+    pub user: Arc<User>,
+    /// What.
+    pub change: Change,
+}
+
+/// What an [`Append`] wants. Rights are the broker's to check, since it knows the state of the message it is about.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Say something.
+    Message {
+        /// What.
+        text: Arc<str>,
+        /// Makes retries harmless.
+        key: Option<Box<str>>,
+        /// The message it answers; must be in the log.
+        reply_to: Option<MessageId>,
+    },
+    /// Change one's own text.
+    Edit {
+        /// Which.
+        message_id: MessageId,
+        /// The new text.
+        text: Arc<str>,
+    },
+    /// Take a message back; the author's right, or an admin's.
+    Delete {
+        /// Which.
+        message_id: MessageId,
+    },
+    /// Put a reaction on or take it off.
+    React {
+        /// Which.
+        message_id: MessageId,
+        /// Which emoji.
+        emoji: Box<str>,
+        /// On or off.
+        on: bool,
+    },
+}
+
+/// The answer to an [`Append`] that took effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The message it said or was about.
+    pub message_id: MessageId,
+    /// The entry's number; of the first time when `duplicate`, of the room's head when nothing had to change.
+    pub seq: Seq,
+    /// When; of the first time when `duplicate`.
+    pub ts: Millis,
+    /// Set when nothing was logged because it was so already.
+    pub duplicate: bool,
+}
+
+/// Why an [`Append`] did not take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The log holds no such message, or it was deleted.
+    #[error("the log holds no such message")]
+    NotFound,
+    /// Somebody else's message.
+    #[error("only the author may do that")]
+    Forbidden,
+    /// A message takes at most [`MAX_EMOJI`] different emoji.
+    #[error("a message takes at most 20 different emoji")]
+    TooManyEmoji,
+    /// The store is full or failing, or the queue before it is.
+    #[error("the log cannot take entries now")]
+    Unavailable,
+}
+
+/// Most different emoji on one message (PROTOCOL section 2).
+pub const MAX_EMOJI: usize = 20;
+
+/// What a client is told to wait when the store cannot take its entry.
+pub const RETRY_AFTER_MS: Millis = 1_000;
+
+impl From<AppendError> for Refusal {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::NotFound => Refusal::new(ErrorCode::NotFound, error.to_string()),
+            AppendError::Forbidden => Refusal::new(ErrorCode::Forbidden, error.to_string()),
+            AppendError::TooManyEmoji => Refusal::new(ErrorCode::InvalidArgument, error.to_string()),
+            AppendError::Unavailable => Refusal::unavailable(error.to_string(), RETRY_AFTER_MS),
+        }
+    }
+}
+
+/// A store that cannot be read or written now. The cause is logged where it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store cannot be reached now")]
+pub struct Unavailable;
+
+impl From<Unavailable> for Refusal {
+    fn from(error: Unavailable) -> Self {
+        Refusal::unavailable(error.to_string(), RETRY_AFTER_MS)
+    }
+}
+
+/// How much [`Broker::recover`] gives at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimit {
+    /// Raw entries after `since`.
+    pub entries: usize,
+    /// Bytes of them as JSON; the first entry is given whatever its size.
+    pub bytes: usize,
+    /// Messages of a snapshot.
+    pub messages: usize,
+}
+
+/// What [`Broker::recover`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recovery {
+    /// Raw entries after `since`, complete and in order.
+    Resumed {
+        /// The position of the last entry given, or `since` itself when there was none.
+        position: Position,
+        /// The entries.
+        entries: Vec<Entry>,
+        /// Whether the log holds more after them.
+        more: bool,
+    },
+    /// `since` was missing, of another epoch, beyond the head or no longer covered.
+    Snapshot {
+        /// The head of the log.
+        position: Position,
+        /// The last messages as they are now, oldest first.
+        messages: Vec<MessageState>,
+    },
+}
+
+/// A page of history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// Oldest first.
+    pub messages: Vec<MessageState>,
+    /// Whether there is more in the direction asked for.
+    pub more: bool,
+}
+
+/// A room that has entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedRoom {
+    /// Which.
+    pub room: RoomName,
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// When its last entry was logged.
+    pub last_ts: Millis,
+}
+
+/// Who is in which room, over all instances.
+pub trait PresenceStore: Send + Sync + 'static {
+    /// Tells who came to and went from a room on this instance. Answers who thereby came or went in the whole cluster, and
+    /// how many there are now.
+    fn sync(
+        &self,
+        room: RoomName,
+        changes: Vec<PresenceChange>,
+    ) -> BoxFuture<'static, Result<PresenceOutcome, Unavailable>>;
+
+    /// The first `limit` users of a room, and how many there are.
+    fn who(&self, room: RoomName, limit: usize) -> BoxFuture<'static, Result<Roster, Unavailable>>;
+
+    /// Rooms that have users, by name from `after` (exclusive) on.
+    fn occupied_rooms(
+        &self,
+        prefix: String,
+        after: Option<RoomName>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<(RoomName, usize)>, Unavailable>>;
+}
+
+/// A user whose first connection on this instance came to a room, or whose last one went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PresenceChange {
+    /// Who.
+    pub user: Arc<User>,
+    /// Came or went.
+    pub present: bool,
+}
+
+/// What [`PresenceStore::sync`] changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PresenceOutcome {
+    /// Users new in the cluster.
+    pub entered: Vec<Arc<User>>,
+    /// Users gone from the cluster.
+    pub left: Vec<Arc<User>>,
+    /// How many there are now.
+    pub counts: Counts,
+}
+
+/// Who is in a room.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Roster {
+    /// The first of them, by role (admins first) and name.
+    pub users: Vec<Arc<User>>,
+    /// How many there are.
+    pub counts: Counts,
+}

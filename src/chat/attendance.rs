@@ -1,0 +1,266 @@
+//! Who of this instance is in one room, and what to tell the presence store.
+//!
+//! A user with three tabs is one user: connections are counted, and only the first and the last matter. Somebody who comes
+//! and goes between two collections is told to nobody. A connection that was lost still counts until its grace is over.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use crate::protocol::{
+    event::{Counts, LeaveReason},
+    ids::UserId,
+    user::{Role, User},
+};
+
+/// The users of this instance in one room.
+#[derive(Debug, Default)]
+pub struct Attendance {
+    users: HashMap<UserId, Attendee>,
+    unsettled: Vec<UserId>,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+struct Attendee {
+    user: Arc<User>,
+    /// Open connections, and lost ones within their grace.
+    holds: u32,
+    /// Whether the store knows that it is here.
+    known: bool,
+    /// Whether the store knows another name or role.
+    renamed: bool,
+    /// Whether the user waits in `unsettled`.
+    unsettled: bool,
+    reason: LeaveReason,
+}
+
+/// Somebody the store has to hear about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Who.
+    pub user: Arc<User>,
+    /// Came or went.
+    pub present: bool,
+    /// Why, for those who went.
+    pub reason: LeaveReason,
+}
+
+impl Attendance {
+    /// A connection of `user` came.
+    pub fn enter(&mut self, user: &Arc<User>) {
+        let attendee = match self.users.entry(user.id.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Attendee {
+                user: user.clone(),
+                holds: 0,
+                known: false,
+                renamed: false,
+                unsettled: false,
+                reason: LeaveReason::Closed,
+            }),
+        };
+        if *attendee.user != **user {
+            // Came back under another name, or with another role, before it was gone.
+            if attendee.holds > 0 {
+                let count = of_role(&mut self.counts, attendee.user.role);
+                *count = count.saturating_sub(1);
+                *of_role(&mut self.counts, user.role) += 1;
+            }
+            attendee.user = user.clone();
+            attendee.renamed = attendee.known;
+            Self::unsettle(attendee, &mut self.unsettled);
+        }
+        attendee.holds += 1;
+        if attendee.holds == 1 {
+            *of_role(&mut self.counts, user.role) += 1;
+            Self::unsettle(attendee, &mut self.unsettled);
+        }
+    }
+
+    /// A connection of the user went, and is not waited for (any longer).
+    pub fn leave(&mut self, user: &UserId, reason: LeaveReason) {
+        let Some(attendee) = self.users.get_mut(user) else { return };
+        if attendee.holds == 0 {
+            return;
+        }
+        attendee.holds -= 1;
+        if attendee.holds == 0 {
+            attendee.reason = reason;
+            let count = of_role(&mut self.counts, attendee.user.role);
+            *count = count.saturating_sub(1);
+            Self::unsettle(attendee, &mut self.unsettled);
+        }
+    }
+
+    /// What the store has to hear since the last call. It counts as told; see [`Attendance::failed`].
+    pub fn collect(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for id in std::mem::take(&mut self.unsettled) {
+            let Entry::Occupied(mut entry) = self.users.entry(id) else { continue };
+            let attendee = entry.get_mut();
+            attendee.unsettled = false;
+            let present = attendee.holds > 0;
+            if present != attendee.known || (present && attendee.renamed) {
+                attendee.known = present;
+                attendee.renamed = false;
+                changes.push(Change { user: attendee.user.clone(), present, reason: attendee.reason });
+            }
+            if !present {
+                entry.remove();
+            }
+        }
+        changes
+    }
+
+    /// The store did not hear: those changes are told again with the next collection.
+    pub fn failed(&mut self, changes: Vec<Change>) {
+        for Change { user, present, reason } in changes {
+            let attendee = self.users.entry(user.id.clone()).or_insert_with(|| Attendee {
+                user,
+                holds: 0,
+                known: false,
+                renamed: false,
+                unsettled: false,
+                reason,
+            });
+            attendee.known = !present;
+            attendee.renamed = false;
+            Self::unsettle(attendee, &mut self.unsettled);
+        }
+    }
+
+    /// Takes over what the store says, corrected by what it has not heard yet.
+    pub fn settle(&mut self, counts: Counts) {
+        self.counts = counts;
+        for id in &self.unsettled {
+            let Some(attendee) = self.users.get(id) else { continue };
+            let count = of_role(&mut self.counts, attendee.user.role);
+            match (attendee.known, attendee.holds > 0) {
+                (false, true) => *count += 1,
+                (true, false) => *count = count.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+
+    /// How many are in the room, as far as this instance knows now.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Whether nobody of this instance is in the room and the store knows it.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
+    fn unsettle(attendee: &mut Attendee, unsettled: &mut Vec<UserId>) {
+        if !attendee.unsettled {
+            attendee.unsettled = true;
+            unsettled.push(attendee.user.id.clone());
+        }
+    }
+}
+
+fn of_role(counts: &mut Counts, role: Role) -> &mut usize {
+    match role {
+        Role::Guest => &mut counts.guests,
+        Role::Member => &mut counts.members,
+        Role::Admin => &mut counts.admins,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection::vec, prelude::*};
+    use std::collections::HashSet;
+
+    fn user(n: u128) -> Arc<User> {
+        Arc::new(User { id: UserId::guest(n), name: "x".into(), role: Role::Guest })
+    }
+
+    #[test]
+    fn three_tabs_are_one_user() {
+        let mut room = Attendance::default();
+        (0..3).for_each(|_| room.enter(&user(1)));
+        assert_eq!(room.counts().guests, 1);
+        assert_eq!(room.collect().len(), 1);
+        (0..2).for_each(|_| room.leave(&user(1).id, LeaveReason::Closed));
+        assert!(room.collect().is_empty());
+        room.leave(&user(1).id, LeaveReason::Kicked);
+        assert_eq!(room.collect(), [Change { user: user(1), present: false, reason: LeaveReason::Kicked }]);
+        assert!(room.is_empty());
+    }
+
+    #[test]
+    fn who_comes_and_goes_between_collections_is_told_to_nobody() {
+        let mut room = Attendance::default();
+        room.enter(&user(1));
+        room.leave(&user(1).id, LeaveReason::Closed);
+        assert!(room.collect().is_empty() && room.is_empty());
+    }
+
+    #[test]
+    fn what_the_store_did_not_hear_is_told_again() {
+        let mut room = Attendance::default();
+        room.enter(&user(1));
+        let changes = room.collect();
+        room.failed(changes.clone());
+        assert_eq!(room.collect(), changes);
+        room.leave(&user(1).id, LeaveReason::Closed);
+        let gone = room.collect();
+        room.failed(gone.clone());
+        room.enter(&user(1));
+        assert!(room.collect().is_empty(), "the store never heard that the user went");
+    }
+
+    #[test]
+    fn who_comes_back_under_another_name_is_told_by_it() {
+        let mut room = Attendance::default();
+        room.enter(&user(1));
+        room.collect();
+        let renamed = Arc::new(User { name: "y".into(), role: Role::Admin, ..(*user(1)).clone() });
+        room.enter(&renamed);
+        assert_eq!(room.counts(), Counts { admins: 1, ..Counts::default() });
+        assert_eq!(room.collect(), [Change { user: renamed, present: true, reason: LeaveReason::Closed }]);
+        assert!(room.collect().is_empty());
+    }
+
+    proptest! {
+        /// Whatever comes, goes and fails: what the store was told ends up as who is there.
+        #[test]
+        fn the_store_ends_up_right(steps in vec((0..4u128, any::<bool>(), 0..4u8), 0..60)) {
+            let mut room = Attendance::default();
+            let mut here = [0u32; 4];
+            let mut store = HashSet::new();
+            let tell = |room: &mut Attendance, store: &mut HashSet<UserId>, fails: bool| {
+                let changes = room.collect();
+                if fails {
+                    room.failed(changes);
+                } else {
+                    for change in changes {
+                        let id = change.user.id.clone();
+                        assert!(if change.present { store.insert(id) } else { store.remove(&id) });
+                    }
+                    room.settle(Counts { guests: store.len(), ..Counts::default() });
+                }
+            };
+            for (who, comes, then) in steps {
+                if comes {
+                    here[who as usize] += 1;
+                    room.enter(&user(who));
+                } else if here[who as usize] > 0 {
+                    here[who as usize] -= 1;
+                    room.leave(&user(who).id, LeaveReason::Closed);
+                }
+                match then { 0 => tell(&mut room, &mut store, false), 1 => tell(&mut room, &mut store, true), _ => {} }
+                prop_assert_eq!(room.counts().guests, here.iter().filter(|&&n| n > 0).count());
+            }
+            tell(&mut room, &mut store, false);
+            prop_assert_eq!(store.len(), here.iter().filter(|&&n| n > 0).count());
+            prop_assert_eq!(room.is_empty(), store.is_empty());
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The rules of a chat, pure: values and a time in, values out. No clock, no socket, no store, no log.
+//!
+//! - [`session`]: what one connection's frames lead to.
+//! - [`position`]: one room's log as an instance has it: order, gaps, duplicates, forks.
+//! - [`attendance`]: who of this instance is in a room, and what to tell the presence store.
+//! - [`throttle`]: who may pass again, and when.
+//! - [`lifesigns`], [`strikes`], [`schedule`]: when to ping, when enough is enough, when to close.
+
+pub mod access;
+pub mod attendance;
+pub mod lifesigns;
+pub mod position;
+pub mod schedule;
+pub mod session;
+pub mod strikes;
+pub mod throttle;

@@ -1,0 +1,246 @@
+//! The command line of the one program.
+
+use std::{error::Error, net::IpAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    app::{self, StartError},
+    auth::{
+        jwt::{Grant, Jwt},
+        keys::{Generated, Scope},
+    },
+    bench::{self, BenchArgs},
+    clock::{Clock, SystemClock},
+    protocol::{ids::Millis, user::Role},
+    settings::{
+        Settings,
+        environment::{self, Given},
+        load::{self, SettingsError, Sources},
+    },
+    telemetry::{self, LogFormat},
+};
+
+/// Exit code of a start that the settings or the command line forbid (PROTOCOL section 6).
+const BAD_SETTINGS: u8 = 2;
+
+/// How long a JWT of `hubbub token` is good when not said: an hour.
+const DEFAULT_TTL: &str = "3600";
+
+/// A chat server that never loses an acked message.
+#[derive(Debug, Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server; this is what happens without a command.
+    Serve(ServeArgs),
+    /// Load the settings as `serve` would, and print them as TOML with secrets masked.
+    CheckConfig(SettingsArgs),
+    /// Make an API key, or sign a JWT with JWT_SECRET.
+    Token(TokenArgs),
+    /// Measure this program under load.
+    Bench(BenchArgs),
+}
+
+/// Flags of the settings.
+#[derive(Clone, Debug, Default, Args)]
+struct SettingsArgs {
+    /// A settings file; repeat it for several, of which the later wins. `config/hubbub.toml` is read before, if there.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// The address to listen on.
+    #[arg(long)]
+    host: Option<IpAddr>,
+    /// The port: a number, 0 for any that is free, or `auto`.
+    #[arg(long)]
+    port: Option<String>,
+    /// The name of this instance among its peers.
+    #[arg(long, value_name = "ID")]
+    instance_id: Option<String>,
+    /// Serve the web client from this folder.
+    #[arg(long, value_name = "DIR")]
+    static_dir: Option<String>,
+    /// How the log is written.
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+}
+
+/// Flags of `serve`.
+#[derive(Clone, Debug, Default, Args)]
+struct ServeArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Give every room's log a new life: after restoring a backup, whose numbers clients may have seen past.
+    #[arg(long)]
+    new_epoch: bool,
+}
+
+/// What to make.
+#[derive(Debug, Args)]
+struct TokenArgs {
+    /// Make an API key of this name, and show what to add to the settings.
+    #[arg(long, value_name = "NAME", required_unless_present = "jwt", conflicts_with = "jwt")]
+    api_key: Option<String>,
+    /// What the key opens; repeat it for several. `read` when not said.
+    #[arg(long, value_parser = parse_scope, requires = "api_key")]
+    scope: Vec<Scope>,
+    /// Sign a JWT for this subject.
+    #[arg(long, value_name = "SUB")]
+    jwt: Option<String>,
+    /// The name others see; the subject when not said.
+    #[arg(long, requires = "jwt")]
+    name: Option<String>,
+    /// What the subject may do: guest, member or admin.
+    #[arg(long, value_parser = parse_role, default_value = "member")]
+    role: Role,
+    /// How many seconds the JWT is good.
+    #[arg(long, value_name = "SECONDS", default_value = DEFAULT_TTL)]
+    ttl: u32,
+    /// A settings file that holds `auth.jwt_secret`, if the environment does not.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+}
+
+/// Why a command failed; the sentence goes to standard error.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The settings or arguments are wrong: exit 2.
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
+    /// The server did not start: exit 2 for what the operator set, 1 for anything else.
+    #[error("{0}")]
+    Start(#[from] StartError),
+    /// Anything else: exit 1.
+    #[error("{0}")]
+    Other(#[from] Box<dyn Error>),
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Settings(_) => ExitCode::from(BAD_SETTINGS),
+            Failure::Start(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
+            Failure::Start(_) | Failure::Other(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Reads the command line and does what it says; `serve` runs until the server has stopped.
+pub fn run() -> ExitCode {
+    let Cli { command, serve } = Cli::parse();
+    let done = match command.unwrap_or(Command::Serve(serve)) {
+        Command::Serve(args) => start(args),
+        Command::CheckConfig(args) => check_config(args),
+        Command::Token(args) => token(args),
+        Command::Bench(args) => bench::run(&args).map_err(|error| Failure::Other(error.into())),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("hubbub: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn start(args: ServeArgs) -> Result<(), Failure> {
+    let settings = load(args.settings)?;
+    telemetry::init(&settings.log).map_err(Box::from)?;
+    Ok(app::serve(&settings, args.new_epoch)?)
+}
+
+fn check_config(args: SettingsArgs) -> Result<(), Failure> {
+    print!("{}", load(args)?.to_toml().map_err(SettingsError::from)?);
+    Ok(())
+}
+
+fn load(args: SettingsArgs) -> Result<Settings, SettingsError> {
+    load::load(&Sources {
+        usual_file: Some(load::USUAL_FILE.into()),
+        environment: environment::of_process(),
+        flags: args.flags(),
+        files: args.config,
+    })
+}
+
+impl SettingsArgs {
+    fn flags(&self) -> Vec<Given> {
+        let log_format = self.log_format.map(|format| match format {
+            LogFormat::Text => "text".to_owned(),
+            LogFormat::Json => "json".to_owned(),
+        });
+        let flags = [
+            ("server.host", self.host.map(|host| host.to_string()), "--host"),
+            ("server.port", self.port.clone(), "--port"),
+            ("server.instance_id", self.instance_id.clone(), "--instance-id"),
+            ("server.static_dir", self.static_dir.clone(), "--static-dir"),
+            ("log.format", log_format, "--log-format"),
+        ];
+        flags.into_iter().filter_map(|(key, text, flag)| Some(Given::new(key, text?, flag))).collect()
+    }
+}
+
+fn token(args: TokenArgs) -> Result<(), Failure> {
+    if let Some(name) = &args.api_key {
+        let scopes = if args.scope.is_empty() { vec![Scope::Read] } else { args.scope };
+        let made = Generated::new(name, &scopes).map_err(SettingsError::from)?;
+        println!("# The key, shown once:\n{}\n\n# Add to the settings:\n{}", made.key, made.toml());
+        return Ok(());
+    }
+    let Some(sub) = args.jwt else { return Ok(()) };
+    let settings = load(SettingsArgs { config: args.config, ..SettingsArgs::default() })?;
+    let jwt = Jwt::new(settings.auth.jwt_secret.as_ref()).map_err(SettingsError::from)?;
+    let expires_ms = SystemClock.now_ms() + Millis::from(args.ttl) * 1_000;
+    let grant = Grant { sub, name: args.name, role: args.role, expires_ms };
+    println!("{}", jwt.sign(&grant).map_err(Box::<dyn Error>::from)?);
+    Ok(())
+}
+
+fn parse_scope(name: &str) -> Result<Scope, String> {
+    let scopes = [Scope::Metrics, Scope::Read, Scope::Post, Scope::Admin];
+    scopes
+        .into_iter()
+        .find(|scope| scope.as_str() == name)
+        .ok_or_else(|| format!("a scope is one of {}", scopes.map(Scope::as_str).join(", ")))
+}
+
+fn parse_role(name: &str) -> Result<Role, String> {
+    name.parse().map_err(|()| format!("a role is one of {}", Role::ALL.map(Role::as_str).join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_what_happens_without_a_command() {
+        let bare = Cli::try_parse_from(["hubbub", "--port", "auto", "--new-epoch"]).unwrap();
+        assert!(bare.command.is_none() && bare.serve.new_epoch);
+        assert_eq!(bare.serve.settings.flags(), [Given::new("server.port", "auto", "--port")]);
+        let named = Cli::try_parse_from(["hubbub", "serve", "--log-format", "json"]).unwrap();
+        let Some(Command::Serve(args)) = named.command else { panic!("serve") };
+        assert_eq!(args.settings.flags(), [Given::new("log.format", "json", "--log-format")]);
+    }
+
+    #[test]
+    fn token_makes_one_thing_at_a_time() {
+        assert!(Cli::try_parse_from(["hubbub", "token"]).is_err());
+        assert!(Cli::try_parse_from(["hubbub", "token", "--api-key", "a", "--jwt", "b"]).is_err());
+        assert!(Cli::try_parse_from(["hubbub", "token", "--api-key", "a", "--scope", "everything"]).is_err());
+        assert!(Cli::try_parse_from(["hubbub", "token", "--jwt", "ana", "--role", "admin", "--ttl", "60"]).is_ok());
+    }
+}

@@ -1,0 +1,174 @@
+//! What admins see and do: connections, kicking, draining, the recent refusals.
+
+use std::net::IpAddr;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Path, Query},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    guard,
+    reply::{Answer, HttpError},
+    state::{AppState, ask},
+};
+use crate::{
+    actors::requests::{CountSessions, Disconnect, DisconnectCause, ListSessions, SessionInfo, Whom},
+    auth::keys::Scope,
+    journal::Record,
+    protocol::{
+        command::{DEFAULT_BAN_MS, DEFAULT_PAGE, page_limit},
+        error::{ErrorCode, Refusal},
+        ids::{InstanceId, MAX_SAFE_INTEGER, Millis, RoomName, UserId},
+        user::{Role, User},
+    },
+};
+
+/// Query of the list of connections.
+#[derive(Debug, Deserialize)]
+pub struct SessionsQuery {
+    cursor: Option<String>,
+    limit: Option<u64>,
+}
+
+/// Query of a kick.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BanQuery {
+    ban_ms: Option<Millis>,
+}
+
+/// `GET /api/sessions`.
+#[derive(Debug, Serialize)]
+struct SessionPage<'a> {
+    sessions: Vec<SessionView<'a>>,
+    /// Gives the next page; missing on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+    more: bool,
+}
+
+/// A connection.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionView<'a> {
+    session: String,
+    user: &'a User,
+    instance: &'a InstanceId,
+    rooms: &'a [RoomName],
+    connected_at: Millis,
+    address: IpAddr,
+}
+
+/// `GET /api/sessions/stats`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stats<'a> {
+    total: usize,
+    by_instance: std::collections::BTreeMap<&'a str, usize>,
+    by_role: ByRole,
+}
+
+/// Connections by role.
+#[derive(Debug, Serialize)]
+struct ByRole {
+    guest: usize,
+    member: usize,
+    admin: usize,
+}
+
+/// `GET /api/events`.
+#[derive(Debug, Serialize)]
+struct Events {
+    events: Vec<Record>,
+}
+
+/// `GET /api/sessions?cursor=&limit=`: connections, by number.
+pub async fn sessions(request: HttpRequest, state: Data<AppState>, query: Query<SessionsQuery>) -> Answer {
+    guard::caller(&state, &request).await?.require(Scope::Read, Role::Admin)?;
+    let limit = page_limit(query.limit, DEFAULT_PAGE)?;
+    let after = query.cursor.as_deref().map(|cursor| parse_cursor(&state, cursor)).transpose()?;
+    let mut found = ask(&state.hub.sessions, ListSessions { after, limit: limit + 1 }).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let cursor = found.last().filter(|_| more).map(|last| name_of(&state, last));
+    let sessions = found.iter().map(|info| view(&state, info)).collect();
+    Ok(HttpResponse::Ok().json(SessionPage { sessions, cursor, more }))
+}
+
+fn view<'a>(state: &'a AppState, info: &'a SessionInfo) -> SessionView<'a> {
+    SessionView {
+        session: name_of(state, info),
+        user: &info.user,
+        instance: &state.instance.id,
+        rooms: &info.rooms,
+        connected_at: info.connected_at,
+        address: info.address,
+    }
+}
+
+/// A connection's name in the whole cluster; a cursor is the name of the last one seen.
+fn name_of(state: &AppState, info: &SessionInfo) -> String {
+    format!("{}:{}", state.instance.id, info.session)
+}
+
+fn parse_cursor(state: &AppState, cursor: &str) -> Result<u64, Refusal> {
+    cursor
+        .rsplit_once(':')
+        .filter(|(instance, _)| *instance == state.instance.id.as_str())
+        .and_then(|(_, session)| session.parse().ok())
+        .ok_or_else(|| Refusal::new(ErrorCode::InvalidArgument, "'cursor' is what the page before gave"))
+}
+
+/// `GET /api/sessions/stats`: how many connections, by instance and by role.
+pub async fn stats(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let caller = guard::caller(&state, &request).await?;
+    caller.require(Scope::Metrics, Role::Admin).or_else(|_| caller.require(Scope::Read, Role::Admin))?;
+    let counts = ask(&state.hub.counts, CountSessions).await?;
+    Ok(HttpResponse::Ok().json(Stats {
+        total: counts.total,
+        by_instance: [(state.instance.id.as_str(), counts.total)].into(),
+        by_role: ByRole { guest: counts.guests, member: counts.members, admin: counts.admins },
+    }))
+}
+
+/// `DELETE /api/users/{id}/connections?banMs=`: kicks, and bans unless `banMs` is 0.
+pub async fn disconnect(
+    request: HttpRequest,
+    state: Data<AppState>,
+    user: Path<String>,
+    query: Query<BanQuery>,
+) -> Answer {
+    guard::caller_for_change(&state, &request).await?.require(Scope::Admin, Role::Admin)?;
+    let user_id = UserId::parse(&user)?;
+    let ban_ms = query.ban_ms.unwrap_or(DEFAULT_BAN_MS);
+    if ban_ms > MAX_SAFE_INTEGER {
+        return Err(Refusal::new(ErrorCode::InvalidArgument, "'banMs' is at most 2^53-1").into());
+    }
+    if ban_ms > 0 {
+        // Before the connections close, or the quickest would be back.
+        let until = state.clock.now_ms().saturating_add(ban_ms).min(MAX_SAFE_INTEGER);
+        state.accounts.ban(user_id.clone(), until).await?;
+    }
+    let cause = if ban_ms > 0 { DisconnectCause::Banned } else { DisconnectCause::Kicked };
+    let kick = Disconnect { whom: Whom::User(user_id), cause };
+    let closed = ask(&state.hub.disconnect, kick).await?;
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "closed": closed })))
+}
+
+/// `POST /api/instances/{id}/drain`: begins the drain of an instance; it goes on after the answer.
+pub async fn drain(request: HttpRequest, state: Data<AppState>, instance: Path<String>) -> Answer {
+    guard::caller_for_change(&state, &request).await?.require(Scope::Admin, Role::Admin)?;
+    if *instance != state.instance.id.as_str() {
+        return Err(HttpError::not_found("no instance of that id lives"));
+    }
+    (state.drain)();
+    Ok(HttpResponse::Accepted().json(serde_json::json!({ "instanceId": state.instance.id, "status": "draining" })))
+}
+
+/// `GET /api/events`: recent refusals, failed proofs of identity and faults of this instance, newest first.
+pub async fn events(request: HttpRequest, state: Data<AppState>) -> Answer {
+    guard::caller(&state, &request).await?.require(Scope::Admin, Role::Admin)?;
+    Ok(HttpResponse::Ok().json(Events { events: state.journal.recent() }))
+}

@@ -1,0 +1,97 @@
+//! The metrics, as JSON or as text for scrapers.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, Accept, Header},
+    web::Data,
+};
+
+use super::{guard, reply::Answer, state::AppState};
+use crate::{
+    auth::keys::Scope,
+    metrics::{
+        exposition::{self, OPEN_METRICS, PROMETHEUS},
+        report::{Chat, Cluster, InstanceReport, PubSub, Report, rfc3339},
+    },
+    protocol::{
+        error::{ErrorCode, Refusal},
+        user::Role,
+    },
+};
+
+/// `GET /metrics`: JSON, or text when `Accept` asks for it.
+pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Answer {
+    guard::caller(&state, &request).await?.require(Scope::Metrics, Role::Admin)?;
+    match text_wanted(&request) {
+        Some(form) => text(&state, form),
+        None => Ok(HttpResponse::Ok().json(report(&state))),
+    }
+}
+
+/// `GET /metrics/prometheus`: always text.
+pub async fn prometheus(request: HttpRequest, state: Data<AppState>) -> Answer {
+    guard::caller(&state, &request).await?.require(Scope::Metrics, Role::Admin)?;
+    text(&state, text_wanted(&request).unwrap_or(PROMETHEUS))
+}
+
+fn text(state: &AppState, form: &'static str) -> Answer {
+    state.metrics.limiter_keys.set(i64::try_from(state.limits.remembered()).unwrap_or(i64::MAX));
+    let page = match form {
+        OPEN_METRICS => exposition::open_metrics(&state.metrics),
+        _ => exposition::prometheus(&state.metrics),
+    };
+    let page = page.map_err(|_| Refusal::new(ErrorCode::Internal, "the metrics cannot be written as text"))?;
+    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, form)).body(page))
+}
+
+/// The first text form that `Accept` names, best first; `None` when it would rather have JSON or does not care.
+fn text_wanted(request: &HttpRequest) -> Option<&'static str> {
+    let accept = Accept::parse(request).ok()?;
+    accept.ranked().iter().find_map(|media| match media.essence_str() {
+        "application/openmetrics-text" => Some(Some(OPEN_METRICS)),
+        "text/plain" => Some(Some(PROMETHEUS)),
+        "application/json" | "*/*" => Some(None),
+        _ => None,
+    })?
+}
+
+fn report(state: &AppState) -> Report {
+    let now = state.clock.now_ms();
+    let connected_clients = state.metrics.open_connections();
+    let here = InstanceReport {
+        instance_id: state.instance.id.clone(),
+        started_at: state.instance.started_at,
+        last_heartbeat: now,
+        connected_clients,
+    };
+    Report {
+        timestamp: rfc3339(now),
+        instance_id: state.instance.id.clone(),
+        distributed_mode: false,
+        pubsub: PubSub::of(&state.metrics, !state.broker.is_healthy()),
+        chat: Chat { connected_clients },
+        cluster: Cluster { active_instances: 1, instances: vec![here] },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn the_form_follows_accept() {
+        for (accept, form) in [
+            ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5,*/*;q=0.1", Some(OPEN_METRICS)),
+            ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", Some(PROMETHEUS)),
+            ("application/json, text/plain;q=0.1", None),
+            ("*/*", None),
+            ("text/html", None),
+        ] {
+            let request = TestRequest::get().insert_header((header::ACCEPT, accept)).to_http_request();
+            assert_eq!(text_wanted(&request), form, "{accept}");
+        }
+        assert_eq!(text_wanted(&TestRequest::get().to_http_request()), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! Every metric, declared once with its meaning, and the two forms in which they are shown.
+//!
+//! - [`series`]: the table of metrics and the labels they carry.
+//! - [`latency`]: a histogram that also knows its average and maximum, for the JSON form.
+//! - [`process`]: memory and processor time, read when somebody looks.
+//! - [`report`]: the JSON form, of the shape PROTOCOL section 5 fixes.
+//! - [`exposition`]: the Prometheus and OpenMetrics text forms.
+
+pub mod exposition;
+pub mod latency;
+pub mod process;
+pub mod report;
+pub mod series;
+
+use std::{
+    fmt,
+    ops::Deref,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use prometheus_client::{
+    metrics::{family::Family, gauge::ConstGauge},
+    registry::Registry,
+};
+
+pub use series::Series;
+
+/// Prefix of every name but those of the process, which have names all programs share.
+const PREFIX: &str = "hubbub";
+
+/// The metrics of one server, shared by everyone who counts; cloning shares them. Fields are those of [`Series`].
+#[derive(Clone)]
+pub struct Metrics(Arc<Shared>);
+
+struct Shared {
+    series: Series,
+    registry: Registry,
+    started: Instant,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let series = Series::register(registry.sub_registry_with_prefix(PREFIX));
+        let build = Family::<_, ConstGauge<i64>, _>::new_with_constructor(|| ConstGauge::new(1));
+        drop(build.get_or_create(&series::VersionLabel { version: env!("CARGO_PKG_VERSION") }));
+        registry.sub_registry_with_prefix(PREFIX).register("build_info", "Always 1; the version that runs", build);
+        registry.register_collector(Box::new(process::ProcessCollector));
+        Self(Arc::new(Shared { series, registry, started: Instant::now() }))
+    }
+}
+
+impl Metrics {
+    /// How long this server has run.
+    pub fn uptime(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+}
+
+impl Deref for Metrics {
+    type Target = Series;
+
+    fn deref(&self) -> &Series {
+        &self.0.series
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("uptime", &self.uptime()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,182 @@
+//! The table of metrics. The doc comment of a field is its HELP text, the field's name its name after `hubbub_`; a counter
+//! is shown with `_total` behind it.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+use super::latency::Latency;
+use crate::protocol::error::ErrorCode;
+
+macro_rules! labels {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+            pub struct $name { $($(#[$field_doc])* pub $field: $type,)+ }
+        )*
+    };
+}
+
+labels! {
+    /// A code of the error catalogue.
+    CodeLabel {
+        /// Its name on the wire.
+        code: &'static str,
+    }
+    /// A close code.
+    CloseLabel {
+        /// Its number.
+        code: u16,
+    }
+    /// A code of the error catalogue, as the reason of a refused connect.
+    ReasonLabel {
+        /// Its name on the wire.
+        reason: &'static str,
+    }
+    /// A command.
+    CommandLabel {
+        /// Its `type` on the wire; never text from a client.
+        r#type: &'static str,
+    }
+    /// What failed to prove somebody: `password`, `key`, `jwt`, `resume`.
+    KindLabel {
+        /// Which.
+        kind: &'static str,
+    }
+    /// An answered HTTP request.
+    HttpLabel {
+        /// The method, `OTHER` for one this server has no route for.
+        method: &'static str,
+        /// The route's pattern, `none` for an unknown path; never the path itself.
+        route: &'static str,
+        /// The status.
+        status: u16,
+    }
+    /// A route.
+    RouteLabel {
+        /// Its pattern.
+        route: &'static str,
+    }
+    /// A build.
+    VersionLabel {
+        /// As in the package.
+        version: &'static str,
+    }
+}
+
+/// A family of histograms of times by route.
+pub type RouteTimes = Family<RouteLabel, Histogram, fn() -> Histogram>;
+
+macro_rules! series {
+    ($(#[doc = $help:literal] $name:ident: $type:ty $(= $make:expr)?;)*) => {
+        /// Every metric. Names of counters are shown with `_total` behind them.
+        #[derive(Clone, Debug)]
+        pub struct Series { $(#[doc = $help] pub $name: $type,)* }
+
+        impl Series {
+            pub(super) fn register(registry: &mut Registry) -> Self {
+                let series = Self { $($name: series!(@make $($make)?),)* };
+                // The registry puts a full stop behind the text itself.
+                $(registry.register(stringify!($name), $help.trim().trim_end_matches('.'), series.$name.clone());)*
+                series
+            }
+        }
+    };
+    (@make) => { Default::default() };
+    (@make $make:expr) => { $make };
+}
+
+series! {
+    /// Connections open now.
+    connections_open: Gauge;
+    /// Connections opened since the start.
+    connections: Counter;
+    /// Connects refused before the upgrade, by error code.
+    connects_refused: Family<ReasonLabel, Counter>;
+    /// Connections closed by this server, by close code.
+    closes: Family<CloseLabel, Counter>;
+    /// Commands decoded, by type.
+    commands: Family<CommandLabel, Counter>;
+    /// Errors sent to clients over sockets and HTTP, by error code.
+    refusals: Family<CodeLabel, Counter>;
+    /// Entries handed to the log and taken by it.
+    messages_published: Counter;
+    /// Entries that came from the broker, those of this instance included.
+    entries_received: Counter;
+    /// Entries the log could not take.
+    publish_failures: Counter;
+    /// Frames handed to sockets.
+    deliveries: Counter;
+    /// Ephemeral frames (typing, presence) dropped before a slow reader.
+    ephemeral_dropped: Counter;
+    /// Connections closed because they did not read.
+    slow_readers: Counter;
+    /// Commands refused because the hub's queue was full.
+    hub_full: Counter;
+    /// Gaps found in the numbers of a room.
+    gaps: Counter;
+    /// Gaps filled from the log.
+    catchups: Counter;
+    /// Seconds from accepting a command to its committed entry back at the hub.
+    publish_latency_seconds: Latency = Latency::new(exponential_buckets(0.0005, 2.0, 14));
+    /// Seconds a commit to the log took.
+    commit_seconds: Histogram = Histogram::new(exponential_buckets(0.00025, 2.0, 14));
+    /// Entries in one commit.
+    commit_entries: Histogram = Histogram::new(exponential_buckets(1.0, 2.0, 11));
+    /// Rooms with members on this instance.
+    rooms_live: Gauge;
+    /// Rounds in which collected comings and goings were sent out.
+    presence_flush: Counter;
+    /// Proofs of identity that failed, by kind.
+    auth_failures: Family<KindLabel, Counter>;
+    /// HTTP requests answered, by method, route and status.
+    http_requests: Family<HttpLabel, Counter>;
+    /// Seconds from an HTTP request to its answer, by route.
+    http_request_seconds: RouteTimes = Family::new_with_constructor(route_times);
+    /// Keys the limiters hold.
+    limiter_keys: Gauge;
+}
+
+fn route_times() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 13))
+}
+
+impl Series {
+    /// Counts an error sent to a client.
+    pub fn refused(&self, code: ErrorCode) {
+        self.refusals.get_or_create(&CodeLabel { code: code.as_str() }).inc();
+    }
+
+    /// Counts a connect refused before the upgrade.
+    pub fn connect_refused(&self, code: ErrorCode) {
+        self.connects_refused.get_or_create(&ReasonLabel { reason: code.as_str() }).inc();
+    }
+
+    /// Counts a connection that this server closed.
+    pub fn closed(&self, code: u16) {
+        self.closes.get_or_create(&CloseLabel { code }).inc();
+    }
+
+    /// Counts a command by its `type`, which must not be a client's text.
+    pub fn command(&self, kind: &'static str) {
+        self.commands.get_or_create(&CommandLabel { r#type: kind }).inc();
+    }
+
+    /// Counts a proof of identity that failed: `password`, `key`, `jwt` or `resume`.
+    pub fn auth_failed(&self, kind: &'static str) {
+        self.auth_failures.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Connections open now.
+    pub fn open_connections(&self) -> usize {
+        usize::try_from(self.connections_open.get()).unwrap_or(0)
+    }
+}

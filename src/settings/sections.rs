@@ -1,0 +1,187 @@
+//! The small sections, each a group of numbers that more than one module uses.
+
+use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer};
+
+use crate::{
+    auth::{config::InvalidSetting, secret::Secret},
+    protocol::ids::Millis,
+};
+
+pub(super) const HOUR_MS: Millis = 60 * 60 * 1_000;
+pub(super) const TEN_MINUTES_MS: Millis = 10 * 60 * 1_000;
+
+/// Section `distributed`: running as one of many.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Distributed {
+    /// `ENABLE_DISTRIBUTED_CHAT`: share rooms with other instances through Redis.
+    pub enabled: bool,
+    /// `REDIS_URL`: where Redis is. May hold a password, so it is not shown.
+    pub redis_url: Option<Secret>,
+    /// `INSTANCE_TTL_MS`: how long an instance counts as alive after its last heartbeat, in milliseconds.
+    pub instance_ttl_ms: Millis,
+}
+
+impl Default for Distributed {
+    fn default() -> Self {
+        Self { enabled: false, redis_url: None, instance_ttl_ms: 45_000 }
+    }
+}
+
+impl Distributed {
+    /// The schemes of a Redis address (PROTOCOL section 6).
+    const SCHEMES: [&str; 4] = ["redis://", "rediss://", "redis-sentinel://", "redis-cluster://"];
+
+    /// Checks the section.
+    ///
+    /// # Errors
+    /// Names the setting; always when it is switched on, since this build cannot do it.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        if let Some(url) = Secret::given(self.redis_url.as_ref())
+            && !Self::SCHEMES.iter().any(|scheme| url.expose().starts_with(scheme))
+        {
+            let problem = format!("starts with one of {}", Self::SCHEMES.join(", "));
+            return Err(InvalidSetting::new("distributed.redis_url (REDIS_URL)", problem));
+        }
+        within("distributed.instance_ttl_ms (INSTANCE_TTL_MS)", self.instance_ttl_ms, 1_000, HOUR_MS)?;
+        if self.enabled {
+            return Err(InvalidSetting::new(
+                "distributed.enabled (ENABLE_DISTRIBUTED_CHAT)",
+                "this build has no Redis broker yet; set it to false to run one server alone",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Section `heartbeat`: life signs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Heartbeat {
+    /// `HEARTBEAT_INTERVAL_MS`: the server pings after so many milliseconds without traffic from the client, and closes
+    /// with 4408 after twice as many.
+    pub interval_ms: Millis,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self { interval_ms: 25_000 }
+    }
+}
+
+impl Heartbeat {
+    /// Checks the section.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        within("heartbeat.interval_ms (HEARTBEAT_INTERVAL_MS)", self.interval_ms, 100, HOUR_MS)
+    }
+}
+
+/// Section `presence`: who is where.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Presence {
+    /// `PRESENCE_DEBOUNCE_MS`: comings and goings of a room are collected for so many milliseconds.
+    pub debounce_ms: Millis,
+    /// Rooms with more members are told counts only, not who comes, goes, types and reads.
+    pub detail_limit: usize,
+    /// Somebody whose connection was lost leaves after so many milliseconds, if not back.
+    pub grace_ms: Millis,
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self { debounce_ms: 500, detail_limit: 200, grace_ms: 5_000 }
+    }
+}
+
+impl Presence {
+    /// Checks the section.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        within("presence.debounce_ms (PRESENCE_DEBOUNCE_MS)", self.debounce_ms, 10, 60_000)?;
+        within("presence.grace_ms", self.grace_ms, 0, TEN_MINUTES_MS)
+    }
+}
+
+/// Section `dedup`: dropping what was delivered already.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dedup {
+    /// `DEDUP_WINDOW_MS`: how many milliseconds the ids of delivered events are remembered.
+    pub window_ms: Millis,
+}
+
+impl Default for Dedup {
+    fn default() -> Self {
+        Self { window_ms: 5_000 }
+    }
+}
+
+impl Dedup {
+    /// Checks the section.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        within("dedup.window_ms (DEDUP_WINDOW_MS)", self.window_ms, 0, TEN_MINUTES_MS)
+    }
+}
+
+/// Checks a time against its range, ends included.
+///
+/// # Errors
+/// Names the key, and what is allowed.
+pub(super) fn within(key: &'static str, ms: Millis, least: Millis, most: Millis) -> Result<(), InvalidSetting> {
+    if (least..=most).contains(&ms) {
+        Ok(())
+    } else {
+        Err(InvalidSetting::new(key, format!("has {least} to {most} ms")))
+    }
+}
+
+/// Reads an optional value whose empty text means that it is not set.
+pub(super) fn empty_as_none<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let text = String::deserialize(from)?;
+    if text.is_empty() { Ok(None) } else { T::deserialize(text.into_deserializer()).map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_many_is_not_there_yet() {
+        let on = Distributed { enabled: true, ..Distributed::default() };
+        assert!(on.validate().unwrap_err().to_string().contains("no Redis broker yet"));
+        let url = Some(Secret::new("http://user:hunter2@host"));
+        let error = Distributed { redis_url: url, ..Distributed::default() }.validate().unwrap_err().to_string();
+        assert!(error.contains("REDIS_URL") && error.contains("redis-cluster://") && !error.contains("hunter2"));
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let error = Heartbeat { interval_ms: 5 }.validate().unwrap_err();
+        assert!(error.to_string().starts_with("heartbeat.interval_ms"));
+        for presence in [
+            Presence { debounce_ms: 9, ..Presence::default() },
+            Presence { debounce_ms: 60_001, ..Presence::default() },
+            Presence { grace_ms: 600_001, ..Presence::default() },
+        ] {
+            assert!(presence.validate().unwrap_err().to_string().contains(" to "));
+        }
+        assert!(Presence { detail_limit: 0, grace_ms: 0, ..Presence::default() }.validate().is_ok());
+        assert!(Dedup { window_ms: 600_001 }.validate().is_err() && Dedup { window_ms: 0 }.validate().is_ok());
+        for instance_ttl_ms in [999, 3_600_001] {
+            assert!(Distributed { instance_ttl_ms, ..Distributed::default() }.validate().is_err());
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/**
+ * The page's `localStorage`, or nothing where there is none or the browser denies it.
+ * @returns {Storage | null}
+ */
+export function pageStorage() {
+  try {
+    return globalThis.localStorage ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * A storage that never throws. Storage is a convenience (a reload keeps the name and the outbox):
+ * a full or forbidden one must not stop the chat.
+ */
+export class SafeStorage {
+  #storage;
+
+  /** @param {Storage | null} storage anything with the Web Storage interface */
+  constructor(storage) {
+    this.#storage = storage;
+  }
+
+  /** @param {string} key @returns {string | null} */
+  get(key) {
+    return this.#try((storage) => storage.getItem(key));
+  }
+
+  /** @param {string} key @param {string} value */
+  set(key, value) {
+    this.#try((storage) => storage.setItem(key, value));
+  }
+
+  /** @param {string} key */
+  remove(key) {
+    this.#try((storage) => storage.removeItem(key));
+  }
+
+  /**
+   * @param {string} prefix
+   * @returns {string[]} the keys that start with it
+   */
+  keys(prefix) {
+    const all = this.#try((storage) => Array.from({ length: storage.length }, (_, at) => storage.key(at)));
+    return (all ?? []).filter((key) => key?.startsWith(prefix));
+  }
+
+  #try(use) {
+    try {
+      return this.#storage ? use(this.#storage) : null;
+    } catch {
+      return null;
+    }
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * @typedef {object} Position a place in a room's log; the two only mean something together
+ * @property {string} epoch
+ * @property {number} seq
+ *
+ * @typedef {object} Message a message as it is now; replaced, never changed in place
+ * @property {string} id
+ * @property {number} [seq] missing while provisional
+ * @property {number} ts milliseconds since 1970
+ * @property {{id: string, name: string, role: string}} from
+ * @property {string} text empty when deleted
+ * @property {string} [key]
+ * @property {string} [replyTo]
+ * @property {number} [editedTs]
+ * @property {boolean} [deleted]
+ * @property {boolean} [provisional]
+ * @property {{emoji: string, count: number, mine: boolean}[]} reactions
+ */
+
+/**
+ * What one room looks like, folded from its log (PROTOCOL.md section 3): a snapshot or the missed
+ * entries from `joined`, then every event in order. An event that does not follow the position is
+ * reported as a gap and not applied, so nothing is ever missing unnoticed.
+ */
+export class Timeline {
+  #userId;
+  #capacity;
+  #position = null;
+  #logged = [];
+  #provisional = [];
+  #older = false;
+
+  /**
+   * @param {object} [options]
+   * @param {string} [options.userId] whose reactions are `mine`
+   * @param {number} [options.capacity] messages kept while new ones arrive; older ones come back by history
+   */
+  constructor({ userId, capacity = 2_000 } = {}) {
+    this.#userId = userId;
+    this.#capacity = capacity;
+  }
+
+  /** @returns {Position | null} of the last entry applied; null before the first `joined` */
+  get position() {
+    return this.#position && { ...this.#position };
+  }
+
+  /** @returns {Message[]} in log order, provisional ones last */
+  get messages() {
+    return [...this.#logged, ...this.#provisional];
+  }
+
+  /** @returns {number | undefined} of the oldest message held: where older history ends */
+  get oldestSeq() {
+    return this.#logged[0]?.seq;
+  }
+
+  /** @returns {boolean} whether the server may hold older messages */
+  get hasOlder() {
+    return this.#older;
+  }
+
+  /**
+   * Takes in a `joined` event.
+   * @param {object} event
+   * @returns {{outcome: 'provisional' | 'recovered' | 'reset' | 'breach', applied: object[]}}
+   *   `applied` are the missed entries, in order; `breach`: they do not follow the position, so the
+   *   room must be joined afresh
+   */
+  joined(event) {
+    if (event.provisional) return { outcome: 'provisional', applied: [] };
+    if (event.recovered) return this.#recover(event);
+    this.#logged = [];
+    this.#provisional = [];
+    for (const entry of event.entries) this.#append(toMessage(entry));
+    this.#position = { epoch: event.epoch, seq: event.seq };
+    this.#older = this.#logged.length > 0 && this.oldestSeq > 1;
+    return { outcome: 'reset', applied: [] };
+  }
+
+  /**
+   * Takes in `message`, `edited`, `deleted` or `reaction`.
+   * @param {object} event
+   * @returns {'applied' | 'provisional' | 'duplicate' | 'gap'} after `gap` the room must be joined again with `since`
+   */
+  apply(event) {
+    if (event.seq === undefined) return this.#hold(event);
+    if (this.#position && event.seq <= this.#position.seq) return 'duplicate';
+    if (event.seq !== this.#position?.seq + 1) return 'gap';
+    this.#fold(event);
+    this.#position = { epoch: this.#position.epoch, seq: event.seq };
+    return 'applied';
+  }
+
+  /**
+   * Puts a `history` page before the messages held.
+   * @param {object[]} entries oldest first
+   * @param {boolean} more whether there are still older ones
+   */
+  prepend(entries, more) {
+    // What lies after the position arrives as events.
+    const end = this.oldestSeq ?? (this.#position?.seq ?? 0) + 1;
+    const page = entries.filter((entry) => Number.isInteger(entry.seq) && entry.seq < end);
+    this.#logged.unshift(...page.map(toMessage));
+    this.#older = more;
+  }
+
+  /** Removes provisional messages the server could not store (`notice undelivered`). @param {string[]} ids */
+  drop(ids) {
+    this.#provisional = this.#provisional.filter((message) => !ids.includes(message.id));
+  }
+
+  /** @param {string} id @returns {Message | undefined} */
+  find(id) {
+    return this.#logged.find((message) => message.id === id) ?? this.#provisional.find((message) => message.id === id);
+  }
+
+  #recover(event) {
+    if (event.epoch !== this.#position?.epoch) return { outcome: 'breach', applied: [] };
+    const applied = event.entries.filter((entry) => this.apply(entry) === 'applied');
+    const whole = this.#position.seq >= event.seq && (!event.more || applied.length > 0);
+    return { outcome: whole ? 'recovered' : 'breach', applied };
+  }
+
+  #hold(event) {
+    if (event.type !== 'message' || this.find(event.id)) return 'duplicate';
+    this.#provisional.push(toMessage(event));
+    return 'provisional';
+  }
+
+  #fold(event) {
+    switch (event.type) {
+      case 'message':
+        this.drop([event.id]);
+        return this.#append(toMessage(event));
+      case 'edited':
+        return this.#change(event.messageId, (message) =>
+          message.deleted ? message : { ...message, text: event.text, editedTs: event.ts });
+      case 'deleted':
+        return this.#change(event.messageId, (message) => ({ ...message, text: '', deleted: true }));
+      case 'reaction':
+        return this.#change(event.messageId, (message) => ({ ...message, reactions: this.#react(message.reactions, event) }));
+      default: // a logged type of a later version: it has its place, and nothing to show
+    }
+  }
+
+  #append(message) {
+    this.#logged.push(message);
+    if (this.#logged.length <= this.#capacity) return;
+    // An eighth at once, so that a full timeline does not move its whole array for each message.
+    this.#logged.splice(0, Math.ceil(this.#capacity / 8));
+    this.#older = true;
+  }
+
+  #change(id, change) {
+    const at = this.#logged.findLastIndex((message) => message.id === id);
+    if (at >= 0) this.#logged[at] = change(this.#logged[at]);
+  }
+
+  #react(reactions, { emoji, on, by }) {
+    const me = by.id === this.#userId;
+    const old = reactions.find((reaction) => reaction.emoji === emoji) ?? { emoji, count: 0, mine: false };
+    if (me && old.mine === on) return reactions; // a history page already counted it
+    const now = { emoji, count: Math.max(0, old.count + (on ? 1 : -1)), mine: me ? on : old.mine };
+    const next = reactions.includes(old) ? reactions.map((each) => (each === old ? now : each)) : [...reactions, now];
+    return next.filter((reaction) => reaction.count > 0);
+  }
+}
+
+function toMessage({ type, room, instance, ...entry }) {
+  return { ...entry, reactions: entry.reactions ?? [] };
+}

@@ -1,0 +1,17 @@
+//! Wiring tests: real servers, real sockets, real browsers. One binary, so that it links once.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod browser;
+mod chat;
+mod cli;
+mod conformance;
+mod contract;
+mod drain;
+mod faults;
+mod http_api;
+mod identity;
+mod layers;
+mod limits;
+mod openapi;
+mod settings;
+mod support;

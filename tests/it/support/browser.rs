@@ -1,0 +1,81 @@
+//! Headless Chromium, driven over WebDriver.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use fantoccini::{Client, ClientBuilder, wd::Capabilities};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+use tempfile::TempDir;
+
+const HELP: &str = "the browser tests need chromium and chromedriver: `make tools`, or \
+                    `apt-get update && apt-get install chromium chromium-driver`";
+
+/// What Chromium needs to run as root and to leave the network alone.
+const FLAGS: [&str; 9] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
+/// A chromedriver on a free port; browsers it started end with it.
+pub(crate) struct Driver {
+    process: Child,
+    port: u16,
+}
+
+impl Driver {
+    pub(crate) fn start() -> Self {
+        let mut command = Command::new("chromedriver");
+        let command = command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().expect(HELP);
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let said =
+            lines.find_map(|line| line.split_once("started successfully on port ")?.1.strip_suffix('.')?.parse().ok());
+        // It would stop at a full pipe.
+        thread::spawn(move || lines.for_each(drop));
+        let Some(port) = said else {
+            // It may have ended by itself.
+            let _ = process.kill();
+            process.wait().unwrap();
+            panic!("chromedriver does not say its port; {HELP}");
+        };
+        Self { process, port }
+    }
+
+    /// A browser with a fresh profile: a person of its own.
+    pub(crate) async fn browser(&self) -> Browser {
+        let profile = TempDir::new().unwrap();
+        let mut flags: Vec<String> = FLAGS.map(str::to_owned).into();
+        flags.push(format!("--user-data-dir={}", profile.path().display()));
+        let mut wanted = Capabilities::new();
+        wanted.insert("goog:chromeOptions".into(), json!({"args": flags}));
+        wanted.insert("goog:loggingPrefs".into(), json!({"browser": "ALL"}));
+        let driver = format!("http://127.0.0.1:{}", self.port);
+        let page = ClientBuilder::new(HttpConnector::new()).capabilities(wanted).connect(&driver).await.expect(HELP);
+        Browser { page, _profile: profile }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Either fails when the process has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A browser and its profile.
+pub(crate) struct Browser {
+    pub(crate) page: Client,
+    _profile: TempDir,
+}
