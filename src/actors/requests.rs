@@ -1,20 +1,16 @@
 //! What the HTTP routes ask of the hub. Each has an answer; a full hub answers with `MailboxError`.
 
-use std::{net::IpAddr, sync::Arc};
-
 use actix::Message;
 
 use crate::{
-    auth::accounts::TokenHash,
     broker::Append,
-    protocol::{
-        error::Refusal,
-        ids::{Millis, RoomName, UserId},
-        user::User,
-    },
+    protocol::{error::Refusal, event::Counts},
 };
 
-pub use crate::broker::Appended;
+pub use crate::{
+    broker::Appended,
+    protocol::envelope::{DisconnectCause, SessionInfo, Whom},
+};
 
 /// Append on behalf of somebody who has no connection.
 #[derive(Message, Debug)]
@@ -31,26 +27,6 @@ pub struct Disconnect {
     pub cause: DisconnectCause,
 }
 
-/// Whose connections [`Disconnect`] closes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whom {
-    /// Everything of a user.
-    User(UserId),
-    /// What one login session proved.
-    Login(TokenHash),
-}
-
-/// Why [`Disconnect`] closes connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DisconnectCause {
-    /// 4403; may come right back.
-    Kicked,
-    /// 4403; may not, not even with a handshake that passed its checks just before the ban.
-    Banned,
-    /// 4401.
-    SessionEnded,
-}
-
 /// Connections of this instance, by session from `after` (exclusive) on.
 #[derive(Message, Debug)]
 #[rtype(result = "Vec<SessionInfo>")]
@@ -61,35 +37,7 @@ pub struct ListSessions {
     pub limit: usize,
 }
 
-/// One connection.
-#[derive(Clone, Debug)]
-pub struct SessionInfo {
-    /// Its number on this instance; shown with the instance in front.
-    pub session: u64,
-    /// Who.
-    pub user: Arc<User>,
-    /// Where they are.
-    pub rooms: Vec<RoomName>,
-    /// Since when.
-    pub connected_at: Millis,
-    /// The client's address.
-    pub address: IpAddr,
-}
-
-/// How many connections there are.
+/// How many connections there are, by role.
 #[derive(Message, Debug)]
-#[rtype(result = "SessionCounts")]
+#[rtype(result = "Counts")]
 pub struct CountSessions;
-
-/// Answer to [`CountSessions`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SessionCounts {
-    /// Open connections.
-    pub total: usize,
-    /// Of them, by role.
-    pub guests: usize,
-    /// Of them, by role.
-    pub members: usize,
-    /// Of them, by role.
-    pub admins: usize,
-}

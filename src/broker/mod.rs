@@ -1,13 +1,22 @@
-//! The log of record, who is present, and what is kept of people: small traits with one implementation per mode.
+//! The log of record, who is present, which instances live, and what is kept of people: small traits with one
+//! implementation per mode.
 //!
 //! - [`Broker`]: numbers, commits and broadcasts entries; reads the log.
 //! - [`PresenceStore`]: who is in which room, over all instances.
+//! - [`Directory`]: the instances, and what they ask of one another.
 //! - [`crate::auth::accounts::Accounts`]: accounts, login sessions, bans, read markers, the secret.
 //!
-//! [`local`] keeps all of it in memory and one SQLite file. One contract test suite (`tests/it/contract`) runs against
-//! every implementation.
+//! [`local`] keeps all of it in memory and one SQLite file, [`redis`] in a Redis that many instances share. One contract
+//! test suite (`tests/it/contract`) runs against both.
 
+mod directory;
+mod history;
 pub mod local;
+pub mod message_id;
+pub mod redis;
+
+pub use directory::{Directory, InstanceInfo, PeerRequest, PeerRequests};
+pub use history::HistoryConfig;
 
 use std::sync::Arc;
 
@@ -17,8 +26,9 @@ use tokio::sync::mpsc;
 use crate::protocol::{
     command::Cursor,
     entry::{Entry, MessageState, Numbered},
+    envelope::Telling,
     error::{ErrorCode, Refusal},
-    event::Counts,
+    event::{Counts, Mode, ProvisionalMessage},
     ids::{Epoch, MessageId, Millis, Position, RoomName, Seq},
     user::User,
 };
@@ -28,6 +38,43 @@ use crate::protocol::{
 pub enum BrokerEvent {
     /// Entries committed to the log, of any rooms, in the order of each room.
     Committed(Vec<Numbered>),
+    /// Messages accepted while the log is away: for those who are in the room on this instance. Each comes again in
+    /// [`BrokerEvent::Committed`], with the same id, or in [`BrokerEvent::Undelivered`].
+    Provisional(Vec<ProvisionalMessage>),
+    /// Provisional messages that can no longer be logged.
+    Undelivered {
+        /// Where.
+        room: RoomName,
+        /// Which.
+        ids: Vec<MessageId>,
+    },
+    /// Something may not have come: the log of this room, or of all, is to be looked at again.
+    Missed(Option<RoomName>),
+    /// Whether the log can be reached changed.
+    Link(Link),
+    /// Another instance, or the presence store, tells what passes in a room and is not logged.
+    Told(RoomName, Telling),
+}
+
+/// Whether the log of record can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// It can.
+    Up,
+    /// It cannot: messages are provisional.
+    Down,
+}
+
+/// The identity of an entry: two entries of one number in one epoch with different prints are a fork of the log.
+pub type Print = u64;
+
+/// What a follower of a room's log has of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// Where it stands.
+    pub position: Position,
+    /// The last entries it took, oldest first, by number.
+    pub recent: Vec<(Seq, Print)>,
 }
 
 /// The hub's end of what a broker tells. Bounded: a broker that cannot hand an event over waits or, where it cannot wait,
@@ -56,6 +103,23 @@ pub trait Broker: Send + Sync + 'static {
         limit: ReadLimit,
     ) -> BoxFuture<'static, Result<Recovery, Unavailable>>;
 
+    /// Makes sure that what is committed to the room from now on comes as [`BrokerEvent::Committed`]. While the log is away
+    /// it fails; the broker catches up on it by itself and then says [`BrokerEvent::Missed`].
+    fn subscribe(&self, room: RoomName) -> BoxFuture<'static, Result<(), Unavailable>>;
+
+    /// Reads on for this instance itself, from what it has of a room. A log that does not hold what `tail` says was
+    /// delivered has lost it; it is given a new epoch before it is read, so that no number is used twice in one.
+    fn follow(
+        &self,
+        room: RoomName,
+        tail: Option<Tail>,
+        limit: ReadLimit,
+    ) -> BoxFuture<'static, Result<Recovery, Unavailable>>;
+
+    /// Tells the other instances what passes in a room and is not logged. Best effort: never waits, and what cannot be sent
+    /// is dropped.
+    fn tell(&self, room: &RoomName, telling: Telling);
+
     /// A page of messages as they are now, oldest first.
     fn history(&self, room: RoomName, cursor: Cursor, limit: usize) -> BoxFuture<'static, Result<Page, Unavailable>>;
 
@@ -67,7 +131,8 @@ pub trait Broker: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'static, Result<Vec<LoggedRoom>, Unavailable>>;
 
-    /// Forgets the epoch of a room that has no entry, because nobody is in it any more.
+    /// Nobody of this instance is in the room any more: ends the subscription, and forgets the epoch of a room that has no
+    /// entry.
     fn release(&self, room: &RoomName);
 
     /// How long keys are remembered at least, in milliseconds.
@@ -75,6 +140,9 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Whether the last write succeeded; `false` shows in `/health` as `degraded`.
     fn is_healthy(&self) -> bool;
+
+    /// How the server runs, for `welcome` and `/metrics`.
+    fn mode(&self) -> Mode;
 }
 
 /// Somebody wants something in the log.
@@ -128,8 +196,9 @@ pub enum Change {
 pub struct Appended {
     /// The message it said or was about.
     pub message_id: MessageId,
-    /// The entry's number; of the first time when `duplicate`, of the room's head when nothing had to change.
-    pub seq: Seq,
+    /// The entry's number; of the first time when `duplicate`, of the room's head when nothing had to change. `None` for a
+    /// message that waits for the log to be back: provisional, and promised to nobody.
+    pub seq: Option<Seq>,
     /// When; of the first time when `duplicate`.
     pub ts: Millis,
     /// Set when nothing was logged because it was so already.

@@ -127,8 +127,8 @@ pub async fn stats(request: HttpRequest, state: Data<AppState>) -> Answer {
     caller.require(Scope::Metrics, Role::Admin).or_else(|_| caller.require(Scope::Read, Role::Admin))?;
     let counts = ask(&state.hub.counts, CountSessions).await?;
     Ok(HttpResponse::Ok().json(Stats {
-        total: counts.total,
-        by_instance: [(state.instance.id.as_str(), counts.total)].into(),
+        total: counts.total(),
+        by_instance: [(state.instance.id.as_str(), counts.total())].into(),
         by_role: ByRole { guest: counts.guests, member: counts.members, admin: counts.admins },
     }))
 }

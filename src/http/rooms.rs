@@ -73,9 +73,13 @@ pub struct PostBody {
 #[serde(rename_all = "camelCase")]
 struct Posted {
     message_id: MessageId,
-    seq: Seq,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<Seq>,
     ts: Millis,
     duplicate: bool,
+    /// Set for a message that waits for the log.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    provisional: bool,
 }
 
 /// `GET /api/rooms`.
@@ -200,12 +204,17 @@ pub async fn post(request: HttpRequest, state: Data<AppState>, room: Path<String
     };
     state.limits.message(&user.id)?;
     let appended = ask(&state.hub.post, Post(Append { room, user: Arc::clone(user), change })).await??;
-    let status = if appended.duplicate { StatusCode::OK } else { StatusCode::CREATED };
+    let status = match (appended.seq, appended.duplicate) {
+        (None, _) => StatusCode::ACCEPTED,
+        (Some(_), true) => StatusCode::OK,
+        (Some(_), false) => StatusCode::CREATED,
+    };
     Ok(HttpResponse::build(status).json(Posted {
         message_id: appended.message_id,
         seq: appended.seq,
         ts: appended.ts,
         duplicate: appended.duplicate,
+        provisional: appended.seq.is_none(),
     }))
 }
 

@@ -12,7 +12,7 @@ use super::{
     state::{AppState, HubDoor, Instance},
 };
 use crate::{
-    actors::requests::{CountSessions, Disconnect, ListSessions, Post, SessionCounts, SessionInfo},
+    actors::requests::{CountSessions, Disconnect, ListSessions, Post, SessionInfo},
     auth::{
         address::TrustedProxies,
         config::Config,
@@ -38,6 +38,7 @@ use crate::{
     metrics::Metrics,
     protocol::{
         error::Refusal,
+        event::Counts,
         ids::{InstanceId, MessageId, RoomName, UserId},
         user::{Role, User},
     },
@@ -65,7 +66,7 @@ impl Handler<Post> for YesHub {
     type Result = Result<Appended, Refusal>;
 
     fn handle(&mut self, Post(_): Post, _: &mut Self::Context) -> Self::Result {
-        Ok(Appended { message_id: MessageId::parse("first")?, seq: 1, ts: 7, duplicate: false })
+        Ok(Appended { message_id: MessageId::parse("first")?, seq: Some(1), ts: 7, duplicate: false })
     }
 }
 
@@ -96,7 +97,7 @@ impl Handler<CountSessions> for YesHub {
     type Result = MessageResult<CountSessions>;
 
     fn handle(&mut self, _: CountSessions, _: &mut Self::Context) -> Self::Result {
-        MessageResult(SessionCounts { total: 3, guests: 0, members: 3, admins: 0 })
+        MessageResult(Counts { guests: 0, members: 3, admins: 0 })
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     command::RequestId,
-    entry::{Entries, Entry, is_false},
+    entry::{Entries, Entry, Message, is_false},
     error::{ErrorCode, Refusal},
     ids::{Epoch, InstanceId, MessageId, Millis, RoomName, Seq},
     user::User,
@@ -20,6 +20,9 @@ pub enum Event {
     Welcome(Box<Welcome>),
     /// Answer to `join`, or a fresh position at any time.
     Joined(Box<Joined>),
+    /// Somebody said something while the log is away; it comes again as an entry with the same id.
+    #[serde(rename = "message")]
+    Provisional(ProvisionalMessage),
     /// Answer to a command that took effect.
     Ack(Ack),
     /// Answer to `history`.
@@ -169,6 +172,20 @@ pub struct Joined {
     pub provisional: bool,
 }
 
+/// A `message` without a number, shown to those on the sender's instance until the log is back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProvisionalMessage {
+    /// What was said.
+    #[serde(flatten)]
+    pub message: Message,
+    /// Where.
+    pub room: RoomName,
+    /// When, by the clock of the instance.
+    pub ts: Millis,
+    /// Always set; a numbered message has none.
+    pub provisional: bool,
+}
+
 /// How many users are in a room, by role.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -209,6 +226,9 @@ pub struct Ack {
     /// How many connections a kick closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<usize>,
+    /// Set for a message that waits for the log: not an ack in the sense of PROTOCOL section 4, promise 2.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub provisional: bool,
 }
 
 /// `history`: messages as they are now, oldest first.
@@ -453,6 +473,7 @@ mod tests {
                     ts: Some(1000),
                     duplicate: Some(false),
                     closed: None,
+                    provisional: false,
                 })),
             ),
             ("ack_kick", event(Event::Ack(Ack { closed: Some(2), ..Ack::default() }))),

@@ -6,10 +6,12 @@
 //! - [`ids`], [`user`], [`text`]: names and the rules they keep.
 //! - [`error`] and [`close`]: the two catalogues.
 //! - [`frame`]: an event encoded once, ready for every socket.
+//! - [`envelope`]: what instances tell each other.
 
 pub mod close;
 pub mod command;
 pub mod entry;
+pub mod envelope;
 pub mod error;
 pub mod event;
 pub mod frame;

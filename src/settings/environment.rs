@@ -10,7 +10,7 @@ const SEPARATOR: &str = "__";
 const PREFIX: &str = "HUBBUB__";
 
 /// The short names and the keys they set.
-pub const SHORT_NAMES: [(&str, &str); 22] = [
+pub const SHORT_NAMES: [(&str, &str); 23] = [
     ("PORT", "server.port"),
     ("PORT_RANGE_START", "server.port_range_start"),
     ("PORT_RANGE_END", "server.port_range_end"),
@@ -20,6 +20,7 @@ pub const SHORT_NAMES: [(&str, &str); 22] = [
     ("MAX_SESSIONS", "server.max_sessions"),
     ("ENABLE_DISTRIBUTED_CHAT", "distributed.enabled"),
     ("REDIS_URL", "distributed.redis_url"),
+    ("REDIS_WAIT_REPLICAS", "redis.wait_replicas"),
     ("INSTANCE_TTL_MS", "distributed.instance_ttl_ms"),
     ("METRICS_API_KEY", "auth.metrics_api_key"),
     ("JWT_SECRET", "auth.jwt_secret"),

@@ -18,7 +18,7 @@ use crate::{
         keys::{ApiKey, Keys},
         secret::Secret,
     },
-    broker::local::{HistoryConfig, LocalConfig},
+    broker::{HistoryConfig, local::LocalConfig, redis::RedisConfig},
     chat::access::{RoomRule, RoomRules},
     drain::DrainConfig,
     limits, telemetry,
@@ -34,6 +34,8 @@ pub struct Settings {
     pub server: Server,
     /// Running as one of many.
     pub distributed: Distributed,
+    /// The times and bounds of one of many.
+    pub redis: RedisConfig,
     /// The file a server that stands alone keeps everything in.
     pub store: LocalConfig,
     /// How much is kept of each room.
@@ -66,6 +68,7 @@ impl Settings {
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         self.server.validate()?;
         self.distributed.validate()?;
+        self.validate_redis()?;
         self.auth.validate()?;
         self.limits.validate()?;
         self.heartbeat.validate()?;
@@ -83,6 +86,33 @@ impl Settings {
     /// The settings of the store, the section `history` included.
     pub fn local(&self) -> LocalConfig {
         LocalConfig { history: self.history, ..self.store.clone() }
+    }
+
+    fn validate_redis(&self) -> Result<(), InvalidSetting> {
+        let redis = &self.redis;
+        for (key, ms) in [
+            ("redis.heartbeat_ms", redis.heartbeat_ms),
+            ("redis.presence_ttl_ms", redis.presence_ttl_ms),
+            ("redis.presence_refresh_ms", redis.presence_refresh_ms),
+            ("redis.reap_ms", redis.reap_ms),
+            ("redis.command_timeout_ms", redis.command_timeout_ms),
+            ("redis.probe_ms", redis.probe_ms),
+            ("redis.check_ms", redis.check_ms),
+            ("redis.outbox_age_ms", redis.outbox_age_ms),
+        ] {
+            within(key, ms, 10, HOUR_MS)?;
+        }
+        within("redis.linger_ms", redis.linger_ms, 0, HOUR_MS)?;
+        for (key, often, expiry, of) in [
+            ("redis.heartbeat_ms", redis.heartbeat_ms, self.distributed.instance_ttl_ms, "distributed.instance_ttl_ms"),
+            ("redis.presence_refresh_ms", redis.presence_refresh_ms, redis.presence_ttl_ms, "redis.presence_ttl_ms"),
+        ] {
+            // One that is lost must not end it.
+            if often.saturating_mul(2) > expiry {
+                return Err(InvalidSetting::new(key, format!("is at most half of {of} ({expiry} ms)")));
+            }
+        }
+        Ok(())
     }
 
     fn validate_store(&self) -> Result<(), InvalidSetting> {

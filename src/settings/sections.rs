@@ -24,32 +24,34 @@ pub struct Distributed {
 
 impl Default for Distributed {
     fn default() -> Self {
-        Self { enabled: false, redis_url: None, instance_ttl_ms: 45_000 }
+        Self { enabled: false, redis_url: None, instance_ttl_ms: 10_000 }
     }
 }
 
 impl Distributed {
     /// The schemes of a Redis address (PROTOCOL section 6).
-    const SCHEMES: [&str; 4] = ["redis://", "rediss://", "redis-sentinel://", "redis-cluster://"];
+    const SCHEMES: [&str; 3] = ["redis://", "rediss://", "redis-sentinel://"];
 
     /// Checks the section.
     ///
     /// # Errors
-    /// Names the setting; always when it is switched on, since this build cannot do it.
+    /// Names the setting.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        if let Some(url) = Secret::given(self.redis_url.as_ref())
-            && !Self::SCHEMES.iter().any(|scheme| url.expose().starts_with(scheme))
-        {
-            let problem = format!("starts with one of {}", Self::SCHEMES.join(", "));
-            return Err(InvalidSetting::new("distributed.redis_url (REDIS_URL)", problem));
+        const URL: &str = "distributed.redis_url (REDIS_URL)";
+        match Secret::given(self.redis_url.as_ref()) {
+            Some(url) if url.expose().starts_with("redis-cluster://") => {
+                let problem = "Redis Cluster is not supported; use one Redis, or Sentinel with redis-sentinel://";
+                return Err(InvalidSetting::new(URL, problem));
+            }
+            Some(url) if !Self::SCHEMES.iter().any(|scheme| url.expose().starts_with(scheme)) => {
+                return Err(InvalidSetting::new(URL, format!("starts with one of {}", Self::SCHEMES.join(", "))));
+            }
+            None if self.enabled => {
+                return Err(InvalidSetting::new(URL, "is needed when ENABLE_DISTRIBUTED_CHAT is true"));
+            }
+            _ => {}
         }
         within("distributed.instance_ttl_ms (INSTANCE_TTL_MS)", self.instance_ttl_ms, 1_000, HOUR_MS)?;
-        if self.enabled {
-            return Err(InvalidSetting::new(
-                "distributed.enabled (ENABLE_DISTRIBUTED_CHAT)",
-                "this build has no Redis broker yet; set it to false to run one server alone",
-            ));
-        }
         Ok(())
     }
 }
@@ -159,12 +161,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_of_many_is_not_there_yet() {
-        let on = Distributed { enabled: true, ..Distributed::default() };
-        assert!(on.validate().unwrap_err().to_string().contains("no Redis broker yet"));
-        let url = Some(Secret::new("http://user:hunter2@host"));
-        let error = Distributed { redis_url: url, ..Distributed::default() }.validate().unwrap_err().to_string();
-        assert!(error.contains("REDIS_URL") && error.contains("redis-cluster://") && !error.contains("hunter2"));
+    fn one_of_many_needs_a_redis_it_can_speak_to() {
+        let at = |url: &str| Distributed { redis_url: Some(Secret::new(url)), enabled: true, ..Distributed::default() };
+        for good in ["redis://h", "rediss://u:p@h:6380", "redis-sentinel://h?sentinelServiceName=m"] {
+            assert!(at(good).validate().is_ok(), "{good}");
+        }
+        for (bad, says) in [
+            ("", "is needed"),
+            ("http://user:hunter2@host", "rediss://"),
+            ("redis-cluster://h:1", "Cluster is not supported"),
+        ] {
+            let error = at(bad).validate().unwrap_err().to_string();
+            assert!(error.contains("REDIS_URL") && error.contains(says) && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

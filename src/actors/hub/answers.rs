@@ -130,7 +130,8 @@ impl Hub {
     ) {
         match appended {
             Ok(Appended { message_id, seq, ts, duplicate }) => {
-                let mut ack = Ack { id, seq: Some(seq), duplicate: Some(duplicate), ..Ack::default() };
+                let provisional = seq.is_none();
+                let mut ack = Ack { id, seq, duplicate: Some(duplicate), provisional, ..Ack::default() };
                 if says {
                     (ack.message_id, ack.ts) = (Some(message_id), Some(ts));
                 }

@@ -9,14 +9,14 @@ use super::{Hub, Waiting, commands::busy, connections::Connection};
 use crate::{
     actors::{
         messages::{ConnectionId, Question},
-        requests::{CountSessions, Disconnect, DisconnectCause, ListSessions, Post, SessionCounts, SessionInfo, Whom},
+        requests::{CountSessions, Disconnect, DisconnectCause, ListSessions, Post, SessionInfo, Whom},
     },
     broker::Appended,
     protocol::{
         close::CloseCode,
         command::RequestId,
         error::Refusal,
-        event::{Ack, Event, LeaveReason},
+        event::{Ack, Counts, Event, LeaveReason},
         ids::{Millis, UserId},
         user::Role,
     },
@@ -72,12 +72,7 @@ impl Handler<CountSessions> for Hub {
 
     fn handle(&mut self, _: CountSessions, _: &mut Self::Context) -> Self::Result {
         let of = |role| self.connections.values().filter(|known| known.user.role == role).count();
-        MessageResult(SessionCounts {
-            total: self.connections.len(),
-            guests: of(Role::Guest),
-            members: of(Role::Member),
-            admins: of(Role::Admin),
-        })
+        MessageResult(Counts { guests: of(Role::Guest), members: of(Role::Member), admins: of(Role::Admin) })
     }
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
-    ids::{id_half, message_id},
+    ids::id_half,
     retention::Retention,
     rooms::{Room, Rooms},
     rows::{KIND_DELETED, KIND_EDITED, KIND_REACTION, role_number},
 };
 use crate::{
-    broker::{Append, AppendError, Appended, Change, MAX_EMOJI},
+    broker::{Append, AppendError, Appended, Change, MAX_EMOJI, message_id::message_id},
     protocol::{
         entry::{Entry, EntryBody, Message, Numbered},
         ids::{InstanceId, MessageId, Millis, RoomName, Seq},
@@ -92,7 +92,7 @@ impl Log {
             && let Some(room) = self.rooms.find(act.db, &act.room)?
             && let Some(first) = find_message(act.db, room.id, &id)?
         {
-            return Ok((Appended { message_id: id, seq: first.seq, ts: first.ts, duplicate: true }, None));
+            return Ok((Appended { message_id: id, seq: Some(first.seq), ts: first.ts, duplicate: true }, None));
         }
         if let Some(answered) = &reply_to {
             self.subject(&act, answered)?;
@@ -188,14 +188,14 @@ impl Log {
 
 /// The answer to a change that was so already.
 fn unchanged(room: &Room, message_id: MessageId) -> (Appended, Option<Numbered>) {
-    (Appended { message_id, seq: room.head, ts: room.last_ts, duplicate: true }, None)
+    (Appended { message_id, seq: Some(room.head), ts: room.last_ts, duplicate: true }, None)
 }
 
 /// The answer to a change that took the room's last number.
 fn logged(room: &Room, name: RoomName, message_id: MessageId, body: EntryBody) -> (Appended, Option<Numbered>) {
     let (seq, ts) = (room.head, room.last_ts);
     let entry = Entry { body, room: name, seq, ts };
-    (Appended { message_id, seq, ts, duplicate: false }, Some(Numbered { epoch: room.epoch.clone(), entry }))
+    (Appended { message_id, seq: Some(seq), ts, duplicate: false }, Some(Numbered { epoch: room.epoch.clone(), entry }))
 }
 
 fn find_message(db: &Connection, room: i64, id: &MessageId) -> rusqlite::Result<Option<Known>> {

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::ids::{Millis, Seq};
+use crate::{broker::HistoryConfig, protocol::ids::Millis};
 
 const MINUTE_MS: Millis = 60_000;
-const DAY_MS: Millis = 24 * 60 * MINUTE_MS;
 
 /// Settings of [`super::LocalBroker`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,21 +44,5 @@ impl Default for LocalConfig {
             read_queue_length: 1_024,
             sweep_interval_ms: MINUTE_MS,
         }
-    }
-}
-
-/// What is kept of each room (PROTOCOL section 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HistoryConfig {
-    /// The last so many entries, 0 for all. A few more may stay, since entries are trimmed in groups.
-    pub max_entries: Seq,
-    /// Entries no older than so many milliseconds, 0 for any age.
-    pub max_age: Millis,
-}
-
-impl Default for HistoryConfig {
-    fn default() -> Self {
-        Self { max_entries: 5_000, max_age: 30 * DAY_MS }
     }
 }

@@ -13,6 +13,7 @@
 mod accounts;
 mod append;
 mod config;
+mod directory;
 mod epochs;
 mod file;
 mod health;
@@ -37,11 +38,15 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture},
+};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-pub use config::{HistoryConfig, LocalConfig};
+pub use config::LocalConfig;
+pub use directory::LocalDirectory;
 pub use file::OpenError;
 pub use presence::LocalPresence;
 
@@ -56,12 +61,16 @@ use self::{
     rooms::Rooms,
     writer::{Job, Reply, Writer},
 };
-use super::{Append, AppendError, Appended, Broker, BrokerEvent, LoggedRoom, Page, ReadLimit, Recovery, Unavailable};
+use super::{
+    Append, AppendError, Appended, Broker, BrokerEvent, LoggedRoom, Page, ReadLimit, Recovery, Tail, Unavailable,
+};
 use crate::{
     clock::SharedClock,
     metrics::Metrics,
     protocol::{
         command::Cursor,
+        envelope::Telling,
+        event::Mode,
         ids::{InstanceId, Millis, Position, RoomName},
     },
 };
@@ -207,6 +216,23 @@ impl Broker for LocalBroker {
         self.readers.read(move |db| read::recover(db, &room, unwritten, since.as_ref(), limit)).boxed()
     }
 
+    fn subscribe(&self, _: RoomName) -> BoxFuture<'static, Result<(), Unavailable>> {
+        // Everything committed is told.
+        future::ready(Ok(())).boxed()
+    }
+
+    fn follow(
+        &self,
+        room: RoomName,
+        tail: Option<Tail>,
+        limit: ReadLimit,
+    ) -> BoxFuture<'static, Result<Recovery, Unavailable>> {
+        // The file loses nothing that was told.
+        self.recover(room, tail.map(|tail| tail.position), limit)
+    }
+
+    fn tell(&self, _: &RoomName, _: Telling) {}
+
     fn history(&self, room: RoomName, cursor: Cursor, limit: usize) -> BoxFuture<'static, Result<Page, Unavailable>> {
         self.readers.read(move |db| read::history(db, &room, cursor, limit)).boxed()
     }
@@ -230,5 +256,9 @@ impl Broker for LocalBroker {
 
     fn is_healthy(&self) -> bool {
         self.health.is_well()
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Standalone
     }
 }

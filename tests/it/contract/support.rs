@@ -7,7 +7,7 @@ use hubbub::{
     protocol::{
         command::Cursor,
         entry::{Entry, Numbered},
-        ids::{MessageId, Position, RoomName, UserId},
+        ids::{MessageId, Position, RoomName, Seq, UserId},
         user::{Role, User},
     },
 };
@@ -67,14 +67,17 @@ pub(crate) async fn say(broker: &Arc<dyn Broker>, room: &RoomName, user: &Arc<Us
     one(broker, room, user, message(text, None)).await.unwrap()
 }
 
+/// The number of an append that was logged.
+pub(crate) fn number(appended: &Appended) -> Seq {
+    appended.seq.expect("the log is there")
+}
+
 /// The next `count` entries of a room that the broker tells of.
 pub(crate) async fn told(events: &mut BrokerEvents, room: &RoomName, count: usize) -> Vec<Numbered> {
     let mut entries = Vec::new();
     while entries.len() < count {
-        let BrokerEvent::Committed(committed) = tokio::time::timeout(PATIENCE, events.recv())
-            .await
-            .expect("entries must be told")
-            .expect("the broker lives");
+        let event = tokio::time::timeout(PATIENCE, events.recv()).await.expect("entries must be told");
+        let BrokerEvent::Committed(committed) = event.expect("the broker lives") else { continue };
         entries.extend(committed.into_iter().filter(|numbered| numbered.entry.room == *room));
     }
     entries

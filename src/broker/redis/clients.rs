@@ -1,0 +1,88 @@
+//! The three connections of an instance: for data, for publishing, for what comes.
+//!
+//! What each setting is for was measured (REDIS.md section 1): commands in flight when a connection breaks are sent again,
+//! so only scripts that may run twice go out; the queue in front of a connection is ours to bound, not fred's.
+
+use std::time::Duration;
+
+use fred::{
+    clients::{Client, SubscriberClient},
+    error::Error,
+    prelude::Builder,
+    types::config::{Config, ReconnectError, ReconnectPolicy, TcpConfig, UnresponsiveConfig},
+};
+
+use super::config::RedisConfig;
+use crate::auth::{config::InvalidSetting, secret::Secret};
+
+/// Frames that may wait in this process for the task that takes them; what is more is lost, and every room is read again.
+const MESSAGES_WAITING: usize = 65_536;
+/// How often a command is sent again when its connection broke.
+const ATTEMPTS: u32 = 3;
+/// Waits between tries to connect, milliseconds: from, to, factor, and the random part of each.
+const RECONNECT: (u32, u32, u32, u32) = (100, 1_000, 2, 250);
+
+/// The connections.
+#[derive(Clone)]
+pub(super) struct Clients {
+    /// Reads, presence, heartbeats.
+    pub(super) data: Client,
+    /// Appends and what is told to other instances.
+    pub(super) publisher: Client,
+    /// What other instances tell.
+    pub(super) subscriber: SubscriberClient,
+}
+
+impl Clients {
+    /// Makes them; they connect when told.
+    pub(super) fn new(url: &Secret, config: &RedisConfig) -> Result<Self, InvalidSetting> {
+        let server = parse(url)?;
+        let timeout = Duration::from_millis(config.command_timeout_ms);
+        let probe = Duration::from_millis(config.probe_ms);
+        let mut builder = Builder::from_config(server);
+        let (least, most, factor, jitter) = RECONNECT;
+        // 0 attempts: for ever.
+        let mut policy = ReconnectPolicy::new_exponential(0, least, most, factor);
+        policy.set_jitter(jitter);
+        builder
+            .with_performance_config(|performance| {
+                performance.broadcast_channel_capacity = MESSAGES_WAITING;
+                performance.default_command_timeout = timeout;
+            })
+            .with_connection_config(|connection| {
+                connection.connection_timeout = timeout;
+                connection.internal_command_timeout = timeout;
+                connection.max_command_attempts = ATTEMPTS;
+                // Any other value can end the task of a connection for ever.
+                connection.max_command_buffer_len = 0;
+                connection.auto_client_setname = true;
+                connection.reconnect_on_auth_error = true;
+                connection.unresponsive = UnresponsiveConfig { max_timeout: Some(timeout * 2), interval: probe };
+                connection.tcp = TcpConfig { nodelay: Some(true), ..TcpConfig::default() };
+                connection.reconnect_errors = vec![
+                    ReconnectError::ClusterDown,
+                    ReconnectError::Loading,
+                    ReconnectError::ReadOnly,
+                    ReconnectError::MasterDown,
+                ];
+            })
+            .set_policy(policy);
+        let unusable = |error: Error| InvalidSetting::new(URL_KEY, error.details().to_owned());
+        Ok(Self {
+            data: builder.build().map_err(unusable)?,
+            publisher: builder.build().map_err(unusable)?,
+            subscriber: builder.build_subscriber_client().map_err(unusable)?,
+        })
+    }
+}
+
+const URL_KEY: &str = "distributed.redis_url (REDIS_URL)";
+
+/// Reads the address. Never shows it: it may hold a password.
+fn parse(url: &Secret) -> Result<Config, InvalidSetting> {
+    let mut config = Config::from_url(url.expose())
+        .map_err(|_| InvalidSetting::new(URL_KEY, "is no address of a Redis server".to_owned()))?;
+    config.fail_fast = false;
+    config.version = fred::types::RespVersion::RESP3;
+    Ok(config)
+}

@@ -1,0 +1,129 @@
+//! The name of every key and channel in Redis. Nowhere else is one put together: the hash tags of a Redis Cluster would be
+//! a change of this file.
+
+use crate::protocol::{envelope::Incarnation, ids::RoomName};
+
+/// Keys and channels of one room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RoomKeys<'a>(pub(super) &'a RoomName);
+
+impl RoomKeys<'_> {
+    /// Channel: what happens in the room, live.
+    pub(super) fn channel(self) -> String {
+        format!("chat:pubsub:{}:broadcast", self.0)
+    }
+
+    /// Hash: `e` epoch, `s` last number, `t` number trimmed up to, `ts` time of the last entry.
+    pub(super) fn meta(self) -> String {
+        self.key("meta")
+    }
+
+    /// Hash: number → entry as JSON.
+    pub(super) fn log(self) -> String {
+        self.key("log")
+    }
+
+    /// Hash: message id → number.
+    pub(super) fn ids(self) -> String {
+        self.key("ids")
+    }
+
+    /// Hash: number of a message that was edited or reacted to → what it is now.
+    pub(super) fn state(self) -> String {
+        self.key("state")
+    }
+
+    /// Hash of a period of time: message id that was trimmed from the log before its key may be forgotten → what its
+    /// retry is answered.
+    pub(super) fn idem(self, period: u64) -> String {
+        format!("chat:idem:{}:{period}", self.0)
+    }
+
+    /// Hash: user → read marker.
+    pub(super) fn read_markers(self) -> String {
+        self.key("read")
+    }
+
+    /// Sorted sets of user ids by the time they expire: guests, members, admins, in this order; and the hash user → name
+    /// and the incarnations that hold it.
+    pub(super) fn presence(self) -> [String; 4] {
+        ["guests", "members", "admins", "refs"].map(|part| format!("chat:presence:{}:{part}", self.0))
+    }
+
+    fn key(self, kind: &str) -> String {
+        format!("chat:{kind}:{}", self.0)
+    }
+}
+
+/// The room of a live channel.
+pub(super) fn room_of_channel(channel: &str) -> Option<RoomName> {
+    let room = channel.strip_prefix("chat:pubsub:")?.strip_suffix(":broadcast")?;
+    RoomName::parse(room).ok()
+}
+
+/// Channel that every instance listens to.
+pub(super) const CONTROL: &str = "chat:pubsub:control";
+
+/// Sorted set: incarnation → time of its last heartbeat.
+pub(super) const INSTANCES: &str = "chat:instances";
+
+/// String: the secret that signs resume tokens.
+pub(super) const SECRET: &str = "chat:secret";
+
+/// Sorted set: room that has entries → time of the last one.
+pub(super) const ROOMS: &str = "chat:rooms";
+
+/// Sorted set: room that has users → time until which somebody is there.
+pub(super) const OCCUPIED: &str = "chat:occupied";
+
+/// Hash: what is known of an instance; expires.
+pub(super) fn instance(id: &str) -> String {
+    format!("chat:instances:{id}")
+}
+
+/// Channel of one life of an instance.
+pub(super) fn peer_channel(incarnation: &Incarnation) -> String {
+    format!("chat:pubsub:instance:{incarnation}")
+}
+
+/// Hash: an account, by its folded name.
+pub(super) fn account(folded: &str) -> String {
+    format!("chat:account:{folded}")
+}
+
+/// Hash: a login session, by the hexadecimal SHA-256 of its token; expires.
+pub(super) fn login(token: &str) -> String {
+    format!("chat:login:{token}")
+}
+
+/// Set: the login sessions of an account.
+pub(super) fn logins(folded: &str) -> String {
+    format!("chat:logins:{folded}")
+}
+
+/// String: until when a user is refused; expires.
+pub(super) fn ban(user: &str) -> String {
+    format!("chat:ban:{user}")
+}
+
+/// Sorted set of what is leased from a pool, by expiry; the hash of owners; the counter of fencing tokens.
+pub(super) fn leases(pool: &str) -> [String; 3] {
+    [format!("chat:leases:{pool}"), format!("chat:leases:{pool}:owners"), format!("chat:leases:{pool}:fence")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_find_what_seed_003_names() {
+        let global = RoomName::global();
+        let keys = RoomKeys(&global);
+        assert_eq!(keys.channel(), "chat:pubsub:global:broadcast");
+        assert_eq!(keys.presence()[1], "chat:presence:global:members");
+        assert_eq!(instance("api-1"), "chat:instances:api-1");
+        assert_eq!(room_of_channel(&keys.channel()), Some(global));
+        assert_eq!(room_of_channel(CONTROL), None);
+        assert_eq!(room_of_channel("chat:pubsub:NO:broadcast"), None);
+    }
+}

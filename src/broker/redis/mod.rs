@@ -1,0 +1,9 @@
+//! The store that many instances share: one Redis.
+
+mod clients;
+mod config;
+mod context;
+mod keys;
+mod scripts;
+
+pub use config::RedisConfig;

@@ -1,0 +1,42 @@
+//! The Lua scripts, each one step in Redis that happens whole or not at all, and safe to run twice: a command whose
+//! connection broke is sent again (REDIS.md section 1).
+
+use std::sync::LazyLock;
+
+use fred::{
+    clients::Client,
+    error::Error,
+    types::{FromValue, MultipleKeys, MultipleValues, scripts::Script},
+};
+
+/// A script by its file in `lua/`.
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+        $(
+            $(#[$doc])*
+            pub(super) static $name: LazyLock<Script> = LazyLock::new(|| Script::from_lua(include_str!($file)));
+        )*
+
+        /// Gives every script to Redis: after a restart or a fail-over it knows none.
+        pub(super) async fn load_all(client: &Client) -> Result<(), Error> {
+            $($name.load(client).await?;)*
+            Ok(())
+        }
+    };
+}
+
+scripts! {
+    /// Answers the time of Redis in milliseconds.
+    TIME = "lua/time.lua";
+}
+
+/// Runs a script, and gives it to Redis first if Redis does not know it.
+pub(super) async fn run<R, K, V>(script: &Script, client: &Client, keys: K, args: V) -> Result<R, Error>
+where
+    R: FromValue,
+    K: Into<MultipleKeys> + Clone + Send,
+    V: TryInto<MultipleValues> + Clone + Send,
+    V::Error: Into<Error> + Send,
+{
+    script.evalsha_with_reload(client, keys, args).await
+}
