@@ -1,9 +1,12 @@
 //! The store that many instances share: one Redis.
 
+mod accounts;
+mod bans;
 mod clients;
 mod config;
 mod context;
 mod keys;
 mod scripts;
 
+pub use accounts::RedisAccounts;
 pub use config::RedisConfig;
