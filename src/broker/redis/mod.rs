@@ -5,6 +5,7 @@ mod bans;
 mod clients;
 mod config;
 mod context;
+mod failure;
 mod keys;
 mod scripts;
 
