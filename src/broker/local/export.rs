@@ -104,7 +104,9 @@ impl Export {
     /// # Errors
     /// If the file cannot be read.
     pub fn bans(&self) -> Result<Vec<(UserId, Millis)>, ExportError> {
-        self.list("SELECT user, expires FROM bans ORDER BY user", |row| Ok((parsed(row, 0, UserId::parse)?, row.get(1)?)))
+        self.list("SELECT user, expires FROM bans ORDER BY user", |row| {
+            Ok((parsed(row, 0, UserId::parse)?, row.get(1)?))
+        })
     }
 
     /// All read markers.

@@ -65,6 +65,14 @@ impl RedisAccounts {
         }
         Ok(())
     }
+
+    /// Makes a secret that of Redis unless there is one. Answers the one that then is.
+    ///
+    /// # Errors
+    /// If Redis does not do it, or holds one that cannot be read.
+    pub(super) async fn adopt(&self, secret: [u8; 32]) -> Result<[u8; 32], AccountsError> {
+        self.0.keep_secret(secret).await
+    }
 }
 
 impl Inner {
@@ -79,7 +87,14 @@ impl Inner {
         args: Vec<String>,
     ) -> Result<R, AccountsError> {
         self.up()?;
-        scripts::run(script, &self.context.clients.data, keys, args).await.map_err(failed)
+        scripts::run(script, &self.context.clients.data, keys, args).await.map_err(|error| self.failed(&error))
+    }
+
+    /// A command that Redis did not do, or whose answer did not come.
+    fn failed(&self, error: &Error) -> AccountsError {
+        warn!("accounts: Redis: {}", error.details());
+        self.context.failed(error);
+        AccountsError::Unavailable
     }
 
     fn bans(&self) -> MutexGuard<'_, Bans> {
@@ -89,16 +104,12 @@ impl Inner {
     /// The secret in Redis, which is `ours` if there was none.
     async fn keep_secret(&self, ours: [u8; 32]) -> Result<[u8; 32], AccountsError> {
         let data = &self.context.clients.data;
-        let there: Option<String> =
-            data.set(keys::SECRET, to_hex(&ours), None, Some(SetOptions::NX), true).await.map_err(failed)?;
+        let there: Option<String> = data
+            .set(keys::SECRET, to_hex(&ours), None, Some(SetOptions::NX), true)
+            .await
+            .map_err(|error| self.failed(&error))?;
         there.map_or(Ok(ours), |text| from_hex(&text).ok_or_else(|| unreadable("the secret")))
     }
-}
-
-/// A command that Redis did not do, or whose answer did not come.
-fn failed(error: Error) -> AccountsError {
-    warn!("accounts: Redis: {}", error.details());
-    AccountsError::Unavailable
 }
 
 /// A key that holds what this program did not write.
@@ -157,8 +168,13 @@ impl Accounts for RedisAccounts {
         async move {
             inner.up()?;
             let fields = vec!["name", "role", "hash"];
-            let found: (Option<String>, Option<String>, Option<String>) =
-                inner.context.clients.data.hmget(keys::account(&folded), fields).await.map_err(failed)?;
+            let found: (Option<String>, Option<String>, Option<String>) = inner
+                .context
+                .clients
+                .data
+                .hmget(keys::account(&folded), fields)
+                .await
+                .map_err(|error| inner.failed(&error))?;
             let (Some(name), Some(role), Some(hash)) = found else { return Ok(None) };
             read_account(&folded, [name, role, hash]).map(Some)
         }
@@ -218,7 +234,9 @@ impl Accounts for RedisAccounts {
         let inner = self.0.clone();
         async move {
             let found = match inner.up() {
-                Ok(()) => inner.context.clients.data.get(keys::ban(user.as_str())).await.map_err(failed),
+                Ok(()) => {
+                    inner.context.clients.data.get(keys::ban(user.as_str())).await.map_err(|error| inner.failed(&error))
+                }
                 Err(error) => Err(error),
             };
             match found {
@@ -252,7 +270,7 @@ impl Accounts for RedisAccounts {
         async move {
             inner.up()?;
             let markers = RoomKeys(&room).read_markers();
-            inner.context.clients.data.hget(markers, user.as_str()).await.map_err(failed)
+            inner.context.clients.data.hget(markers, user.as_str()).await.map_err(|error| inner.failed(&error))
         }
         .boxed()
     }

@@ -6,8 +6,10 @@ mod clients;
 mod config;
 mod context;
 mod failure;
+mod import;
 mod keys;
 mod scripts;
 
 pub use accounts::RedisAccounts;
 pub use config::RedisConfig;
+pub use import::{Carried, ImportError, RedisImport};

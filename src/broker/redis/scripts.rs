@@ -46,6 +46,12 @@ scripts! {
     BAN = "lua/ban.lua";
     /// Moves a read marker on.
     MARK_READ = "lua/mark_read.lua";
+    /// Takes a room for a log that is carried over.
+    IMPORT_CLAIM = "lua/import_claim.lua";
+    /// Puts a piece of that log in.
+    IMPORT_PIECE = "lua/import_piece.lua";
+    /// Opens that log.
+    IMPORT_FINISH = "lua/import_finish.lua";
 }
 
 /// Runs a script, and gives it to Redis first if Redis does not know it.
