@@ -1,0 +1,4 @@
+//! The support code itself: what fault tests stand on holds.
+
+mod proxy;
+mod redis;
