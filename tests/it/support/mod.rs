@@ -3,6 +3,7 @@
 //! - [`server`]: starts, stops and kills the program.
 //! - [`dial`]: connecting, or being refused. [`client`]: a chat client that remembers everything it was told.
 //! - [`redis`]: a real Redis, and its faults ([`daemon`], [`process`], [`resp`]: what it stands on).
+//! - [`sentinel`]: a primary, a replica, and who watches them.
 //! - [`proxy`]: a network between two that can be cut, stalled and slowed.
 //! - [`web`]: plain HTTP. [`token`]: JWTs of any shape. [`browser`]: headless Chromium.
 //!
@@ -16,6 +17,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod resp;
+pub(crate) mod sentinel;
 pub(crate) mod server;
 pub(crate) mod token;
 pub(crate) mod web;

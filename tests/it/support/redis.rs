@@ -21,7 +21,7 @@ const USERS: &str = include_str!("../../../config/redis/users.acl");
 /// The user that Hubbub is, and its password: one with everything that an URL cannot hold as it is.
 const USER: &str = "api-chat";
 const PASSWORD: &str = "p@ss/w:rd?#%&";
-const PASSWORD_IN_URL: &str = "p%40ss%2Fw%3Ard%3F%23%25%26";
+pub(super) const LOGIN_IN_URL: &str = "api-chat:p%40ss%2Fw%3Ard%3F%23%25%26";
 
 /// Who may do everything, also for replicas and Sentinels.
 pub(super) const ADMIN: (&str, &str) = ("admin", "admin-of-the-tests");
@@ -104,7 +104,7 @@ impl Redis {
 
     /// The same, by way of an address that leads here (a proxy's).
     pub(crate) fn url_at(address: SocketAddr) -> String {
-        format!("redis://{USER}:{PASSWORD_IN_URL}@{address}")
+        format!("redis://{LOGIN_IN_URL}@{address}")
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
