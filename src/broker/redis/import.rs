@@ -118,7 +118,8 @@ impl RedisImport {
         let (link_end, link) = watch::channel(Link::Up);
         let (events, events_end) = mpsc::channel(1);
         let (failures, _) = mpsc::channel(1);
-        let instance = InstanceId::parse("import").map_err(|refusal| ImportError::Redis(refusal.message.into_owned()))?;
+        let instance =
+            InstanceId::parse("import").map_err(|refusal| ImportError::Redis(refusal.message.into_owned()))?;
         let context = Arc::new(Context {
             config: config.clone(),
             history,

@@ -79,6 +79,11 @@ pub(super) const ROOMS: &str = "chat:rooms";
 /// Sorted set: room that has users → time until which somebody is there.
 pub(super) const OCCUPIED: &str = "chat:occupied";
 
+/// String: what the self-test of one life of an instance writes; expires.
+pub(super) fn self_test(incarnation: &Incarnation) -> String {
+    format!("chat:selftest:{incarnation}")
+}
+
 /// Hash: what is known of an instance; expires.
 pub(super) fn instance(id: &str) -> String {
     format!("chat:instances:{id}")
