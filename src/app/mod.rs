@@ -28,7 +28,7 @@ use crate::{
     auth::{address::TrustedProxies, config::InvalidSetting, keys::Keys, origin::Origins},
     broker::{
         BrokerEvents,
-        local::{LocalBroker, LocalPresence, OpenError},
+        local::{LocalBroker, LocalDirectory, LocalPresence, OpenError},
     },
     clock::{SharedClock, SystemClock},
     drain,
@@ -134,8 +134,18 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
         events_in,
         new_epoch,
     )?);
-    let store =
-        Store { broker: broker.clone(), presence: Arc::new(LocalPresence::default()), accounts: broker.clone() };
+    let instance = &ground.instance;
+    let store = Store {
+        broker: broker.clone(),
+        presence: Arc::new(LocalPresence::default()),
+        accounts: broker.clone(),
+        directory: LocalDirectory::new(
+            instance.id.clone(),
+            instance.started_at,
+            ground.clock.clone(),
+            ground.metrics.clone(),
+        ),
+    };
     let people = People::new(settings, &store.accounts, &ground.clock).await?;
 
     let arbiter = Arbiter::new();
@@ -223,6 +233,7 @@ fn state(
         broker: store.broker,
         presence: store.presence,
         accounts: store.accounts,
+        directory: store.directory,
         hub: HubDoor {
             post: hub.clone().recipient(),
             disconnect: hub.clone().recipient(),

@@ -10,6 +10,7 @@ pub mod access;
 pub mod attendance;
 pub mod lifesigns;
 pub mod position;
+pub mod recent;
 pub mod schedule;
 pub mod session;
 pub mod strikes;

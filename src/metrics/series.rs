@@ -123,6 +123,8 @@ series! {
     hub_full: Counter;
     /// Gaps found in the numbers of a room.
     gaps: Counter;
+    /// Entries that came with the number of another one: the log lost some and gave their numbers again.
+    forks: Counter;
     /// Gaps filled from the log.
     catchups: Counter;
     /// Seconds from accepting a command to its committed entry back at the hub.
