@@ -178,6 +178,7 @@ impl Hub {
             .position()
             .map(|position| Tail { position: position.clone(), recent: room.track.prints().collect() });
         let question = Question::Follow { room: room.name.clone(), tail };
+        self.metrics.log_reads.inc();
         let asked = self.ask(question, Waiting::Track { room: key });
         self.checking += usize::from(asked.is_ok());
         self.asked_about(key, asked);

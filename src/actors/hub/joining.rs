@@ -170,6 +170,7 @@ impl Hub {
         let Some(since) = since.cloned() else { return };
         room.page_asked = Some(since.clone());
         let question = Question::Recover { room: room.name.clone(), since: Some(since) };
+        self.metrics.log_reads.inc();
         let asked = self.ask(question, Waiting::Page { room: key });
         self.asked_about(key, asked);
     }
