@@ -155,7 +155,7 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     ground.lifecycle.advance(Stage::Draining);
     actix_rt::spawn(signals::end_at_once(signals));
     drain::drain(&ground.lifecycle, &hub, &ground.metrics, &settings.drain).await;
-    opened.directory.depart().await;
+    opened.store.directory.depart().await;
 
     workers.stop(false).await;
     arbiter.stop();
@@ -215,6 +215,7 @@ fn state(
         broker: store.broker,
         presence: store.presence,
         accounts: store.accounts,
+        directory: store.directory,
         hub: HubDoor {
             post: hub.clone().recipient(),
             disconnect: hub.clone().recipient(),

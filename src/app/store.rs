@@ -10,7 +10,7 @@ use crate::{
     actors::bridge::Store,
     auth::secret::Secret,
     broker::{
-        BrokerEvent, Directory, PeerRequests,
+        BrokerEvent, PeerRequests,
         local::{LocalBroker, LocalDirectory, LocalPresence},
         redis::{RedisOptions, RedisStore},
     },
@@ -23,8 +23,6 @@ const START_PATIENCE: Duration = Duration::from_secs(3);
 pub(super) struct Opened {
     /// As the hub and the routes see it.
     pub(super) store: Store,
-    /// The instances.
-    pub(super) directory: Arc<dyn Directory>,
     /// What other instances ask of this one.
     pub(super) requests: PeerRequests,
     backend: Backend,
@@ -53,12 +51,15 @@ fn open_file(ground: &Ground<'_>, events: mpsc::Sender<BrokerEvent>, new_epoch: 
     let broker =
         LocalBroker::open(settings.local(), clock.clone(), instance.id.clone(), metrics.clone(), events, new_epoch)?;
     let broker = Arc::new(broker);
-    let store =
-        Store { broker: broker.clone(), presence: Arc::new(LocalPresence::default()), accounts: broker.clone() };
-    let directory = LocalDirectory::new(instance.id.clone(), instance.started_at, clock.clone(), metrics.clone());
+    let store = Store {
+        broker: broker.clone(),
+        presence: Arc::new(LocalPresence::default()),
+        accounts: broker.clone(),
+        directory: LocalDirectory::new(instance.id.clone(), instance.started_at, clock.clone(), metrics.clone()),
+    };
     // There is nobody to ask.
     let (_, requests) = mpsc::channel(1);
-    Ok(Opened { store, directory, requests, backend: Backend::Local(broker) })
+    Ok(Opened { store, requests, backend: Backend::Local(broker) })
 }
 
 async fn open_redis(ground: &Ground<'_>, events: mpsc::Sender<BrokerEvent>) -> Result<Opened, StartError> {
@@ -84,9 +85,13 @@ async fn open_redis(ground: &Ground<'_>, events: mpsc::Sender<BrokerEvent>) -> R
     if !redis.is_up_within(START_PATIENCE).await {
         warn!("starting without Redis: until it is there, messages reach this instance only and are provisional");
     }
-    let store =
-        Store { broker: redis.broker.clone(), presence: redis.presence.clone(), accounts: redis.accounts.clone() };
-    Ok(Opened { store, directory: redis.directory.clone(), requests, backend: Backend::Redis(redis) })
+    let store = Store {
+        broker: redis.broker.clone(),
+        presence: redis.presence.clone(),
+        accounts: redis.accounts.clone(),
+        directory: redis.directory.clone(),
+    };
+    Ok(Opened { store, requests, backend: Backend::Redis(redis) })
 }
 
 impl Opened {

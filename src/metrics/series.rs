@@ -127,8 +127,12 @@ series! {
     slow_readers: Counter;
     /// Commands refused because the hub's queue was full.
     hub_full: Counter;
+    /// Times a room's log was read for those who are in it or join.
+    log_reads: Counter;
     /// Gaps found in the numbers of a room.
     gaps: Counter;
+    /// Entries that came with the number of another one: the log lost some and gave their numbers again.
+    forks: Counter;
     /// Gaps filled from the log.
     catchups: Counter;
     /// Seconds from accepting a command to its committed entry back at the hub.
