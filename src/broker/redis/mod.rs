@@ -3,6 +3,7 @@
 mod clients;
 mod config;
 mod context;
+mod failure;
 mod keys;
 mod scripts;
 
