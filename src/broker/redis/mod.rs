@@ -5,6 +5,9 @@ mod config;
 mod context;
 mod failure;
 mod keys;
+mod log;
 mod scripts;
+mod subscriptions;
 
 pub use config::RedisConfig;
+pub use log::RedisBroker;

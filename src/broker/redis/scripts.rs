@@ -28,6 +28,16 @@ macro_rules! scripts {
 scripts! {
     /// Answers the time of Redis in milliseconds.
     TIME = "lua/time.lua";
+    /// Numbers, logs and tells a batch of changes of one room.
+    APPEND = "lua/append.lua";
+    /// What follows a position, or a snapshot.
+    RECOVER = "lua/recover.lua";
+    /// A page of messages as they are now.
+    PAGE = "lua/page.lua";
+    /// Gives a room's log a new life.
+    MOVE = "lua/move.lua";
+    /// Which of some entries a room's log lacks.
+    LACKS = "lua/lacks.lua";
 }
 
 /// Runs a script, and gives it to Redis first if Redis does not know it.
