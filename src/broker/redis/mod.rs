@@ -2,6 +2,7 @@
 //!
 //! - [`link`] keeps the connections ([`clients`], [`address`]) and says whether Redis can be used; [`probing`] tries them,
 //!   [`selftest`] proves that Redis does what is needed, [`recovery`] makes up for an outage.
+//! - [`log`] is the log of record.
 //! - [`subscriptions`] keeps what is listened to, [`receiver`] takes what comes.
 //! - [`accounts`] and [`bans`]: people; [`import`]: what a server kept that stood alone.
 //! - [`context`] is what all parts stand on; [`keys`] and [`scripts`] are all that Redis gets to see.
@@ -17,6 +18,7 @@ mod import;
 mod keys;
 mod link;
 mod listening;
+mod log;
 mod pending;
 mod probing;
 mod receiver;
@@ -40,7 +42,8 @@ use tokio::{
 pub use accounts::RedisAccounts;
 pub use config::RedisConfig;
 pub use import::{Carried, ImportError, RedisImport};
-pub use pending::{RedisBroker, RedisDirectory, RedisPresence};
+pub use log::RedisBroker;
+pub use pending::{RedisDirectory, RedisPresence};
 
 use self::{
     clients::Clients,
