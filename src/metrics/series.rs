@@ -135,6 +135,18 @@ series! {
     rooms_live: Gauge;
     /// Rounds in which collected comings and goings were sent out.
     presence_flush: Counter;
+    /// Users taken out of rooms because no instance refreshed them any more.
+    presence_reaped: Counter;
+    /// Users of this instance that the presence store had lost and was told again.
+    presence_drift: Counter;
+    /// Instances that live, this one included, when it last said that it does.
+    instances_live: Gauge;
+    /// Times this process had to take another id because another process has the one it was given.
+    instance_id_collisions: Counter;
+    /// Questions to other instances that at least one of them did not answer in time.
+    peer_asks_unanswered: Counter;
+    /// Questions and answers of other instances that were dropped because too many waited.
+    peer_frames_dropped: Counter;
     /// Proofs of identity that failed, by kind.
     auth_failures: Family<KindLabel, Counter>;
     /// HTTP requests answered, by method, route and status.

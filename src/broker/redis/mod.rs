@@ -4,6 +4,9 @@ mod clients;
 mod config;
 mod context;
 mod keys;
+mod presence;
 mod scripts;
+mod unavailable;
 
 pub use config::RedisConfig;
+pub use presence::RedisPresence;

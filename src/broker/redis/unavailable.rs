@@ -1,0 +1,18 @@
+//! What becomes of an error of Redis: it is logged where it happened, and whoever asked learns only that it was in vain.
+
+use fred::error::{Error, ErrorKind};
+use tracing::{debug, warn};
+
+use super::context::Context;
+use crate::broker::Unavailable;
+
+impl Context {
+    /// Logs that `what` failed, without a value or an address. What only says that Redis is away is the link's to tell.
+    pub(super) fn unavailable(&self, what: &'static str, error: &Error) -> Unavailable {
+        match error.kind() {
+            ErrorKind::Timeout | ErrorKind::IO | ErrorKind::Canceled => debug!("{what}: {error}"),
+            _ => warn!("{what}: {error}"),
+        }
+        Unavailable
+    }
+}
