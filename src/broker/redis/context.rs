@@ -2,12 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use fred::error::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
-use super::{clients::Clients, config::RedisConfig};
+use super::{clients::Clients, config::RedisConfig, failure};
 use crate::{
     broker::{BrokerEvent, HistoryConfig, Link},
+    chat::link::Failure,
     clock::SharedClock,
     metrics::Metrics,
     protocol::{
@@ -31,6 +33,8 @@ pub(super) struct Context {
     pub(super) events: mpsc::Sender<BrokerEvent>,
     /// Whether Redis can be used now; set by the link alone.
     pub(super) link: watch::Receiver<Link>,
+    /// To the link: what went wrong. Bounded; see [`Context::failed`].
+    pub(super) failures: mpsc::Sender<Failure>,
     /// Numbers the frames of this instance; starts at 0.
     pub(super) frames: AtomicU64,
 }
@@ -49,6 +53,14 @@ impl Context {
     /// A frame of this instance.
     pub(super) fn envelope(&self, body: Body) -> Envelope {
         Envelope { v: ENVELOPE_VERSION, origin: self.me.clone(), id: self.next_frame(), body }
+    }
+
+    /// Tells the link that a command failed, if that says something about Redis itself. What does not fit is dropped: the
+    /// link has more than enough to go by then.
+    pub(super) fn failed(&self, error: &Error) {
+        if let Some(failure) = failure::classify(error) {
+            let _ = self.failures.try_send(failure);
+        }
     }
 
     /// Tells the hub. Waits while the hub is behind: what comes after must not overtake.

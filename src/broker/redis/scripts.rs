@@ -50,6 +50,30 @@ scripts! {
     DEPART = "lua/depart.lua";
     /// Leases a number of a pool.
     LEASE = "lua/lease.lua";
+    /// Adds an account unless its name is taken.
+    ACCOUNT_CREATE = "lua/account_create.lua";
+    /// Adds or replaces an account, ending login sessions of another role or password.
+    ACCOUNT_PUT = "lua/account_put.lua";
+    /// Makes members of all admins but one.
+    ACCOUNT_DEMOTE = "lua/account_demote.lua";
+    /// Replaces a password's hash unless it changed.
+    ACCOUNT_REHASH = "lua/account_rehash.lua";
+    /// Starts a login session.
+    LOGIN_START = "lua/login_start.lua";
+    /// Finds the account of a login session, and prolongs it.
+    LOGIN_USE = "lua/login_use.lua";
+    /// Ends a login session.
+    LOGIN_END = "lua/login_end.lua";
+    /// Refuses a user for a time.
+    BAN = "lua/ban.lua";
+    /// Moves a read marker on.
+    MARK_READ = "lua/mark_read.lua";
+    /// Takes a room for a log that is carried over.
+    IMPORT_CLAIM = "lua/import_claim.lua";
+    /// Puts a piece of that log in.
+    IMPORT_PIECE = "lua/import_piece.lua";
+    /// Opens that log.
+    IMPORT_FINISH = "lua/import_finish.lua";
 }
 
 /// Runs a script, and gives it to Redis first if Redis does not know it.

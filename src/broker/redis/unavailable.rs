@@ -1,4 +1,5 @@
-//! What becomes of an error of Redis: it is logged where it happened, and whoever asked learns only that it was in vain.
+//! What becomes of an error of Redis: it is logged where it happened, the link hears of it, and whoever asked learns only
+//! that it was in vain.
 
 use fred::error::{Error, ErrorKind};
 use tracing::{debug, warn};
@@ -7,12 +8,13 @@ use super::context::Context;
 use crate::broker::Unavailable;
 
 impl Context {
-    /// Logs that `what` failed, without a value or an address. What only says that Redis is away is the link's to tell.
+    /// Logs that `what` failed, without a value or an address, and tells the link. That Redis is away is the link's to log.
     pub(super) fn unavailable(&self, what: &'static str, error: &Error) -> Unavailable {
         match error.kind() {
-            ErrorKind::Timeout | ErrorKind::IO | ErrorKind::Canceled => debug!("{what}: {error}"),
-            _ => warn!("{what}: {error}"),
+            ErrorKind::Timeout | ErrorKind::IO | ErrorKind::Canceled => debug!("{what}: Redis: {}", error.details()),
+            _ => warn!("{what}: Redis: {}", error.details()),
         }
+        self.failed(error);
         Unavailable
     }
 }

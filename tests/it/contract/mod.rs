@@ -11,6 +11,7 @@ mod log;
 mod model;
 mod presence;
 mod recovery;
+mod redis_accounts;
 mod support;
 
 use std::sync::Arc;

@@ -32,6 +32,7 @@ use self::{
     identity::{Beat, Holder, Verdict, Watch, beat, yielded},
 };
 use super::{
+    accounts::RedisAccounts,
     context::Context,
     keys::{self, CONTROL, INSTANCE_PREFIX, INSTANCES, OCCUPIED},
     leases::Leases,
@@ -39,7 +40,7 @@ use super::{
     scripts,
 };
 use crate::{
-    broker::{Directory, InstanceInfo, PeerRequest, Unavailable},
+    broker::{Directory, InstanceInfo, PeerRequest, PeerRequests, Unavailable},
     protocol::{
         envelope::{Body, Envelope, Incarnation, MAX_ENVELOPE, PeerAnswer, PeerAsk},
         ids::{InstanceId, Millis},
@@ -55,8 +56,8 @@ const DEPARTURE: Duration = Duration::from_secs(5);
 /// The pool of the one instance that buries the dead.
 const GRAVEDIGGER: &str = "gravedigger";
 
-/// What is to be done when Redis had forgotten this instance: what it must hold is to be put there again.
-pub(super) type OnLoss = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+/// Questions of others that wait to be taken up.
+const REQUESTS: usize = 256;
 
 /// The registry in Redis. Dropping it ends its tasks; see [`Directory::depart`].
 pub struct RedisDirectory {
@@ -67,7 +68,7 @@ pub struct RedisDirectory {
 struct Shared {
     context: Arc<Context>,
     presence: Arc<RedisPresence>,
-    on_loss: OnLoss,
+    accounts: Arc<RedisAccounts>,
     requests: mpsc::Sender<PeerRequest>,
     started_at: Millis,
     registered: Mutex<Registered>,
@@ -101,22 +102,21 @@ struct Info {
 type Live = (Info, Millis);
 
 impl RedisDirectory {
-    /// Starts it; call it in the runtime that is to do its work. Questions of others go to `requests`; what does not fit
-    /// there is dropped.
+    /// Starts it; call it in the runtime that is to do its work. Gives the questions of others beside it.
     pub(super) fn new(
         context: Arc<Context>,
         presence: Arc<RedisPresence>,
+        accounts: Arc<RedisAccounts>,
         leases: Leases,
-        started_at: Millis,
-        requests: mpsc::Sender<PeerRequest>,
-        on_loss: OnLoss,
-    ) -> Arc<Self> {
+    ) -> (Arc<Self>, PeerRequests) {
+        let (requests, taken) = mpsc::channel(REQUESTS);
+        let started_at = context.clock.now_ms();
         let watch = Watch::new(context.config.heartbeat_ms);
         let registered = Registered { name: context.me.clone(), watch, known: false };
         let shared = Arc::new(Shared {
             context,
             presence,
-            on_loss,
+            accounts,
             requests,
             started_at,
             registered: Mutex::new(registered),
@@ -128,14 +128,14 @@ impl RedisDirectory {
             tokio::spawn(heartbeats(shared.clone())).abort_handle(),
             tokio::spawn(bury(shared.clone(), leases)).abort_handle(),
         ];
-        Arc::new(Self { shared, tasks })
+        (Arc::new(Self { shared, tasks }), taken)
     }
 
     /// Says now that this instance lives.
     ///
     /// # Errors
     /// [`Unavailable`] when Redis did not hear it.
-    pub(super) async fn beat(&self) -> Result<(), Unavailable> {
+    pub(super) async fn heartbeat(&self) -> Result<(), Unavailable> {
         self.shared.beat().await
     }
 
@@ -275,9 +275,10 @@ impl Shared {
     /// Redis had forgotten this instance: what it holds there is told again.
     fn was_lost(&self) {
         info!("Redis had lost this instance; it is told everything again");
-        let (presence, restored) = (self.presence.clone(), (self.on_loss)());
+        let (presence, accounts) = (self.presence.clone(), self.accounts.clone());
         tokio::spawn(async move {
-            restored.await;
+            // It was logged, and is tried again after each outage.
+            let _ = accounts.reassert().await;
             presence.full_sync().await;
         });
     }

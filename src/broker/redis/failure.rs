@@ -1,0 +1,44 @@
+//! What an error of Redis says about Redis itself.
+
+use fred::error::{Error, ErrorKind};
+
+use crate::chat::link::Failure;
+
+/// The codes with which Redis refuses what is written: full, cannot save, a replica, lacks replicas, forbidden.
+const REFUSALS: [&str; 6] = ["OOM", "MISCONF", "READONLY", "NOREPLICAS", "NOPERM", "MASTERDOWN"];
+
+/// What an error says about whether Redis can be used; `None` for one that says nothing, or what the connections tell by
+/// themselves.
+pub(super) fn classify(error: &Error) -> Option<Failure> {
+    if error.kind() == &ErrorKind::Timeout {
+        return Some(Failure::Timeout);
+    }
+    let refused = code(error).is_some_and(|code| REFUSALS.contains(&code));
+    refused.then_some(Failure::Refused)
+}
+
+/// The code an error of Redis starts with.
+pub(super) fn code(error: &Error) -> Option<&str> {
+    error.details().split_ascii_whitespace().next().filter(|word| word.bytes().all(|b| b.is_ascii_uppercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_and_timeouts_are_told_from_the_rest() {
+        let unknown = |details: &'static str| Error::new(ErrorKind::Unknown, details);
+        assert_eq!(classify(&Error::new(ErrorKind::Timeout, "Request timed out.")), Some(Failure::Timeout));
+        assert_eq!(classify(&Error::new(ErrorKind::IO, "Connection reset")), None);
+        assert_eq!(classify(&unknown("ERR wrong number of arguments")), None);
+        for refused in [
+            "OOM command not allowed when used memory > 'maxmemory'. script: f, on @user_script:5.",
+            "NOPERM No permissions to access a key",
+            "READONLY You can't write against a read only replica.",
+            "NOREPLICAS Not enough good replicas to write.",
+        ] {
+            assert_eq!(classify(&unknown(refused)), Some(Failure::Refused), "{refused}");
+        }
+    }
+}
