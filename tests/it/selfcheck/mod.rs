@@ -6,3 +6,4 @@ mod ledger;
 mod proxy;
 mod redis;
 mod sentinel;
+mod timings;

@@ -47,9 +47,9 @@ impl Sentinels {
         let args = ["--bind", "127.0.0.1"].map(str::to_owned).to_vec();
         let sentinels: Vec<_> = (0..sentinels).map(|_| Daemon::start(KIND, &config, &[], args.clone())).collect();
         for sentinel in &sentinels {
-            // They look every 10 s otherwise, and a fail-over is over when they have looked. Who they publish to and how
-            // often stays: one that had not heard yet would change the roles back.
-            let quick = ["INFO-PERIOD", "250", "ASK-PERIOD", "250", "PING-PERIOD", "250"];
+            // They look every 10 s otherwise, and a fail-over is over when they have looked. They tell each other less
+            // often: after four times that, one that had not heard of a new primary would undo it.
+            let quick = ["INFO-PERIOD", "250", "ASK-PERIOD", "250", "PING-PERIOD", "250", "PUBLISH-PERIOD", "750"];
             let said = sentinel.call(&[&["SENTINEL", "DEBUG"], &quick[..]].concat());
             assert_eq!(said, Reply::Text("OK".into()));
         }
