@@ -8,11 +8,16 @@ use std::{
     time::Duration,
 };
 
-use fred::{error::Error, interfaces::ClientLike, types::scripts::Script};
+use fred::{
+    clients::Client,
+    error::Error,
+    interfaces::{ClientLike, EventInterface},
+    types::scripts::Script,
+};
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, watch},
-    time::timeout,
+    time::sleep,
 };
 
 use super::{
@@ -106,19 +111,12 @@ impl RedisImport {
         clock: SharedClock,
     ) -> Result<Self, ImportError> {
         let clients = Clients::new(url, config)?;
-        // It fails for good reasons only (no password, no such host), and else tries on.
-        match timeout(CONNECT_LIMIT, clients.data.init()).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Err(ImportError::Unreachable(error.details().to_owned())),
-            Err(_) => {
-                let waited = format!("no answer within {} s", CONNECT_LIMIT.as_secs());
-                return Err(ImportError::Unreachable(waited));
-            }
-        }
+        connect(&clients.data).await.map_err(ImportError::Unreachable)?;
         let (link_end, link) = watch::channel(Link::Up);
         let (events, events_end) = mpsc::channel(1);
         let (failures, _) = mpsc::channel(1);
-        let instance = InstanceId::parse("import").map_err(|refusal| ImportError::Redis(refusal.message.into_owned()))?;
+        let instance =
+            InstanceId::parse("import").map_err(|refusal| ImportError::Redis(refusal.message.into_owned()))?;
         let context = Arc::new(Context {
             config: config.clone(),
             history,
@@ -230,6 +228,22 @@ impl RedisImport {
     }
 }
 
+/// Connects, or says why not: a client that has a server would try on for ever.
+async fn connect(client: &Client) -> Result<(), String> {
+    let mut errors = client.error_rx();
+    let first = async {
+        match errors.recv().await {
+            Ok((error, _)) => error.details().to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    tokio::select! {
+        connected = client.init() => connected.map(drop).map_err(|error| error.details().to_owned()),
+        why = first => Err(why),
+        () = sleep(CONNECT_LIMIT) => Err(format!("no answer within {} s", CONNECT_LIMIT.as_secs())),
+    }
+}
+
 /// Number and entry, and message id and number, of entries.
 fn log_and_ids(entries: &[Entry]) -> Result<(Vec<String>, Vec<String>), ImportError> {
     let (mut log, mut ids) = (Vec::new(), Vec::new());
@@ -242,7 +256,7 @@ fn log_and_ids(entries: &[Entry]) -> Result<(Vec<String>, Vec<String>), ImportEr
     Ok((log, ids))
 }
 
-/// What a message is now, beside the entry that said it.
+/// What a message is now, beside the entry that said it. An empty list is left out: Lua would write it as an object.
 fn state_json(state: &crate::protocol::entry::MessageState, edits: &[Seq]) -> Result<String, ImportError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -251,7 +265,9 @@ fn state_json(state: &crate::protocol::entry::MessageState, edits: &[Seq]) -> Re
         text: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         edited_ts: Option<Millis>,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
         edits: &'a [Seq],
+        #[serde(skip_serializing_if = "Vec::is_empty")]
         reactions: Vec<(&'a str, &'a [UserId])>,
     }
     Ok(serde_json::to_string(&State {
