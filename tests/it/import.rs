@@ -184,6 +184,32 @@ async fn what_redis_has_stays_as_it_is() {
 }
 
 #[tokio::test]
+async fn keys_of_trimmed_messages_are_remembered() {
+    let redis = Redis::start();
+    let mut server = Server::setup().env("HUBBUB__HISTORY__MAX_ENTRIES", 2).start();
+    let mut ana = server.guest("Ana").await;
+    let mut first = Value::Null;
+    for number in 0..9 {
+        let said = json!({"type": "message", "room": "global", "text": "hi", "key": number.to_string()});
+        let ack = ana.acked(said).await;
+        if number == 0 {
+            first = ack;
+        }
+    }
+    server.term();
+    assert_eq!(server.exit_code(), Some(0));
+    imported(&server, &redis, &[]);
+    let idem = redis.command(&["KEYS", "chat:idem:global:*"]);
+    let [idem] = idem.texts()[..] else { panic!("{idem}") };
+    let known = redis.command(&["HGET", idem, first["messageId"].as_str().unwrap()]);
+    assert_eq!(known.text(), format!("1:{}", first["ts"]));
+    assert!(redis.command(&["PTTL", idem]).int() > 600_000);
+    let meta = ["s", "t"].map(|field| redis.command(&["HGET", "chat:meta:global", field]).int());
+    assert_eq!(meta[0] - meta[1], redis.command(&["HLEN", "chat:log:global"]).int());
+    assert!(meta[1] > 0, "trimmed");
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_is_said() {
     let (server, mut redis) = (Server::start(), Redis::start());
     let (output, said) = import(&server, &redis, &[]);

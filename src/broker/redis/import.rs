@@ -26,6 +26,7 @@ use super::{
     config::RedisConfig,
     context::Context,
     keys::{self, RoomKeys},
+    log::IDEMPOTENCY_MS,
     scripts,
 };
 use crate::{
@@ -45,6 +46,8 @@ use crate::{
 
 /// How long Redis may take to be there.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// Keys remembered by one command.
+const KEYS_AT_ONCE: usize = 256;
 /// How much longer than its history the keys of a room live after the last entry, as after an append.
 const DAY_MS: Millis = 24 * 60 * 60 * 1_000;
 
@@ -189,6 +192,8 @@ impl RedisImport {
             self.piece(room, keys.state(), states).await?;
         }
 
+        self.remember(from, room).await?;
+
         let age = self.context.history.max_age;
         let lives = if age == 0 { 0 } else { age.saturating_add(DAY_MS) };
         let frame = serde_json::to_string(&self.context.envelope(Body::Moved { epoch: room.epoch.clone() }))?;
@@ -205,6 +210,21 @@ impl RedisImport {
         ];
         let done: bool = self.run(&scripts::IMPORT_FINISH, finished, finish).await?;
         if done { Ok(Carried::Now) } else { Err(ImportError::Disturbed(room.room.to_string())) }
+    }
+
+    /// Keeps the promise to know a retry for messages that were said lately and trimmed since.
+    async fn remember(&self, from: &Export, room: &ExportedRoom) -> Result<(), ImportError> {
+        let oldest = self.context.clock.now_ms().saturating_sub(IDEMPOTENCY_MS);
+        let keys = RoomKeys(&room.room);
+        for some in from.remembered(room, oldest)?.chunks(KEYS_AT_ONCE) {
+            let mut args = vec![room.epoch.to_string(), keys.idem(), IDEMPOTENCY_MS.to_string()];
+            args.extend(some.iter().flat_map(|known| [known.id.to_string(), format!("{}:{}", known.seq, known.ts)]));
+            let taken: bool = self.run(&scripts::IMPORT_KEYS, vec![keys.meta()], args).await?;
+            if !taken {
+                return Err(ImportError::Disturbed(room.room.to_string()));
+            }
+        }
+        Ok(())
     }
 
     /// Puts fields and values, one after the other, into a hash of a claimed room.
