@@ -1,12 +1,14 @@
 //! Composes the server: everything is built once, in this order, and ended in the reverse.
 //!
 //! Store → identity → hub and bridge on a thread of their own → HTTP and sockets on the workers. A signal, or an admin,
-//! begins the drain; then the workers stop, then the store closes its file.
+//! begins the drain; the others are told that this instance is gone, the workers stop, then
+//! the store closes.
 
 mod doorman;
 mod listener;
 mod people;
 mod signals;
+mod store;
 
 use std::{
     io,
@@ -26,10 +28,7 @@ use crate::{
         hub::{Hub, HubConfig},
     },
     auth::{address::TrustedProxies, config::InvalidSetting, keys::Keys, origin::Origins},
-    broker::{
-        BrokerEvents,
-        local::{LocalBroker, LocalPresence, OpenError},
-    },
+    broker::{BrokerEvents, local::OpenError},
     clock::{SharedClock, SystemClock},
     drain,
     http::{
@@ -124,18 +123,10 @@ pub fn serve(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
 }
 
 async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
-    let ground = Ground::new(settings)?;
+    let mut ground = Ground::new(settings)?;
     let (events_in, events) = mpsc::channel(BROKER_EVENTS);
-    let broker = Arc::new(LocalBroker::open(
-        settings.local(),
-        ground.clock.clone(),
-        ground.instance.id.clone(),
-        ground.metrics.clone(),
-        events_in,
-        new_epoch,
-    )?);
-    let store =
-        Store { broker: broker.clone(), presence: Arc::new(LocalPresence::default()), accounts: broker.clone() };
+    let store::Opened { store, requests, backend } = store::open(&mut ground, events_in, new_epoch).await?;
+    let directory = store.directory.clone();
     let people = People::new(settings, &store.accounts, &ground.clock).await?;
 
     let arbiter = Arbiter::new();
@@ -144,6 +135,7 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     let (listener, address) = listener::listen(settings)?;
     let stop = Arc::new(Notify::new());
     let state = Data::new(state(&ground, store, people, &hub, &stop)?);
+    actix_rt::spawn(http::peers::serve(requests, state.clone()));
     let options = ServerOptions {
         workers: settings.server.worker_count(),
         max_connections: settings.server.http_connections_per_worker(),
@@ -164,10 +156,11 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     ground.lifecycle.advance(Stage::Draining);
     actix_rt::spawn(signals::end_at_once(signals));
     drain::drain(&ground.lifecycle, &hub, &ground.metrics, &settings.drain).await;
+    directory.depart().await;
 
     workers.stop(false).await;
     arbiter.stop();
-    broker.shut_down();
+    backend.close().await;
     ground.lifecycle.advance(Stage::Stopped);
     info!("stopped");
     Ok(())
@@ -223,6 +216,7 @@ fn state(
         broker: store.broker,
         presence: store.presence,
         accounts: store.accounts,
+        directory: store.directory,
         hub: HubDoor {
             post: hub.clone().recipient(),
             disconnect: hub.clone().recipient(),

@@ -46,7 +46,13 @@ labels! {
         /// Its `type` on the wire; never text from a client.
         r#type: &'static str,
     }
-    /// What failed to prove somebody: `password`, `key`, `jwt`, `resume`.
+    /// One of the connections to Redis: `data`, `publisher`, `subscriber`.
+    ConnectionLabel {
+        /// Which.
+        connection: &'static str,
+    }
+    /// What failed to prove somebody: `password`, `key`, `jwt`, `resume`; or what was wrong with a frame: `too_long`,
+    /// `malformed`, `version`, `misplaced`, `unknown_channel`.
     KindLabel {
         /// Which.
         kind: &'static str,
@@ -121,8 +127,14 @@ series! {
     slow_readers: Counter;
     /// Commands refused because the hub's queue was full.
     hub_full: Counter;
+    /// Times a room's log was read for those who are in it or join.
+    log_reads: Counter;
     /// Gaps found in the numbers of a room.
     gaps: Counter;
+    /// Entries that came with the number of another one: the log lost some and gave their numbers again.
+    forks: Counter;
+    /// Logs found to have lost what was delivered, and given a new epoch.
+    epochs_moved: Counter;
     /// Gaps filled from the log.
     catchups: Counter;
     /// Seconds from accepting a command to its committed entry back at the hub.
@@ -139,20 +151,52 @@ series! {
     undelivered: Counter;
     /// Seconds from publishing a batch to its frame back from Redis.
     receipt_seconds: Latency = Latency::new(exponential_buckets(0.0005, 2.0, 14));
-    /// Logs found to have lost what was delivered, and given a new epoch.
-    forks: Counter;
     /// Entries put back that the log had lost.
     rescued: Counter;
     /// Rooms with members on this instance.
     rooms_live: Gauge;
     /// Rounds in which collected comings and goings were sent out.
     presence_flush: Counter;
+    /// Users taken out of rooms because no instance refreshed them any more.
+    presence_reaped: Counter;
+    /// Users of this instance that the presence store had lost and was told again.
+    presence_drift: Counter;
+    /// Instances that live, this one included, when it last said that it does.
+    instances_live: Gauge;
+    /// Times this process had to take another id because another process has the one it was given.
+    instance_id_collisions: Counter;
+    /// Questions to other instances that at least one of them did not answer in time.
+    peer_asks_unanswered: Counter;
+    /// Questions and answers of other instances that were dropped because too many waited.
+    peer_frames_dropped: Counter;
     /// Proofs of identity that failed, by kind.
     auth_failures: Family<KindLabel, Counter>;
     /// HTTP requests answered, by method, route and status.
     http_requests: Family<HttpLabel, Counter>;
     /// Seconds from an HTTP request to its answer, by route.
     http_request_seconds: RouteTimes = Family::new_with_constructor(route_times);
+    /// Whether Redis can be used: 1 connected, 0 degraded. Always 0 for a server that stands alone.
+    redis_up: Gauge;
+    /// Times Redis was found to be away.
+    redis_outages: Counter;
+    /// Connections made to Redis, by connection; the first is counted too.
+    redis_connects: Family<ConnectionLabel, Counter>;
+    /// Recoveries that did not succeed and were tried again.
+    redis_failed_recoveries: Counter;
+    /// Seconds a recovery took, from the connections being back to everything being made up for.
+    redis_recovery_seconds: Histogram = Histogram::new(exponential_buckets(0.002, 2.0, 14));
+    /// Seconds from publishing a probe to its coming back.
+    redis_probe_seconds: Histogram = Histogram::new(exponential_buckets(0.00025, 2.0, 14));
+    /// Probes that did not come back.
+    redis_lost_probes: Counter;
+    /// Rooms whose channel this instance listens to.
+    rooms_subscribed: Gauge;
+    /// Frames of other instances that were dropped for being bad, by kind.
+    bad_frames: Family<KindLabel, Counter>;
+    /// Frames that came twice and were dropped.
+    duplicate_frames: Counter;
+    /// Frames lost because the hub was behind.
+    lagged_frames: Counter;
     /// Keys the limiters hold.
     limiter_keys: Gauge;
 }

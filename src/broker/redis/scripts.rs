@@ -17,6 +17,9 @@ macro_rules! scripts {
             pub(super) static $name: LazyLock<Script> = LazyLock::new(|| Script::from_lua(include_str!($file)));
         )*
 
+        /// The texts of all.
+        pub(super) const TEXTS: &[&str] = &[$(include_str!($file)),*];
+
         /// Gives every script to Redis: after a restart or a fail-over it knows none.
         pub(super) async fn load_all(client: &Client) -> Result<(), Error> {
             $($name.load(client).await?;)*
@@ -26,8 +29,32 @@ macro_rules! scripts {
 }
 
 scripts! {
+    /// Answers which commands the user of this connection may not use, and writes something if there is none.
+    SELF_TEST = "lua/selftest.lua";
     /// Answers the time of Redis in milliseconds.
     TIME = "lua/time.lua";
+    /// Users came to and went from a room on one instance.
+    PRESENCE_SYNC = "lua/presence_sync.lua";
+    /// An instance says that users are still in a room.
+    PRESENCE_REFRESH = "lua/presence_refresh.lua";
+    /// Takes users whose time is over out of rooms.
+    PRESENCE_REAP = "lua/presence_reap.lua";
+    /// Who is in a room.
+    PRESENCE_WHO = "lua/presence_who.lua";
+    /// The rooms that have users.
+    PRESENCE_ROOMS = "lua/presence_rooms.lua";
+    /// How many users there are in rooms.
+    PRESENCE_TOTALS = "lua/presence_totals.lua";
+    /// An instance says that it lives.
+    HEARTBEAT = "lua/heartbeat.lua";
+    /// The instances that live.
+    INSTANCES = "lua/instances.lua";
+    /// Takes dead instances out of the index.
+    INSTANCES_REAP = "lua/instances_reap.lua";
+    /// An instance takes itself out of the registry.
+    DEPART = "lua/depart.lua";
+    /// Leases a number of a pool.
+    LEASE = "lua/lease.lua";
     /// Adds an account unless its name is taken.
     ACCOUNT_CREATE = "lua/account_create.lua";
     /// Adds or replaces an account, ending login sessions of another role or password.
