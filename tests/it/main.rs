@@ -10,6 +10,7 @@ mod drain;
 mod faults;
 mod http_api;
 mod identity;
+mod import;
 mod layers;
 mod limits;
 mod openapi;
