@@ -1,12 +1,14 @@
 //! Composes the server: everything is built once, in this order, and ended in the reverse.
 //!
 //! Store → identity → hub and bridge on a thread of their own → HTTP and sockets on the workers. A signal, or an admin,
-//! begins the drain; then the workers stop, then the store closes its file.
+//! begins the drain; the others are told that this instance is gone, the workers stop, then
+//! the store closes.
 
 mod doorman;
 mod listener;
 mod people;
 mod signals;
+mod store;
 
 use std::{
     io,
@@ -26,10 +28,7 @@ use crate::{
         hub::{Hub, HubConfig},
     },
     auth::{address::TrustedProxies, config::InvalidSetting, keys::Keys, origin::Origins},
-    broker::{
-        BrokerEvents,
-        local::{LocalBroker, LocalPresence, OpenError},
-    },
+    broker::{BrokerEvents, local::OpenError},
     clock::{SharedClock, SystemClock},
     drain,
     http::{
@@ -90,6 +89,8 @@ impl StartError {
 struct Ground<'a> {
     settings: &'a Settings,
     instance: Instance,
+    /// Which start of the instance this is.
+    nonce: u32,
     clock: SharedClock,
     metrics: Metrics,
     lifecycle: Lifecycle,
@@ -107,6 +108,7 @@ impl<'a> Ground<'a> {
         Ok(Self {
             settings,
             instance,
+            nonce: rand::random(),
             clock,
             metrics: Metrics::default(),
             lifecycle: Lifecycle::default(),
@@ -124,18 +126,11 @@ pub fn serve(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
 }
 
 async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
-    let ground = Ground::new(settings)?;
+    let mut ground = Ground::new(settings)?;
+    store::settle_identity(&mut ground).await?;
     let (events_in, events) = mpsc::channel(BROKER_EVENTS);
-    let broker = Arc::new(LocalBroker::open(
-        settings.local(),
-        ground.clock.clone(),
-        ground.instance.id.clone(),
-        ground.metrics.clone(),
-        events_in,
-        new_epoch,
-    )?);
-    let store =
-        Store { broker: broker.clone(), presence: Arc::new(LocalPresence::default()), accounts: broker.clone() };
+    let opened = store::open(&ground, events_in, new_epoch).await?;
+    let store = opened.store.clone();
     let people = People::new(settings, &store.accounts, &ground.clock).await?;
 
     let arbiter = Arbiter::new();
@@ -164,10 +159,11 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     ground.lifecycle.advance(Stage::Draining);
     actix_rt::spawn(signals::end_at_once(signals));
     drain::drain(&ground.lifecycle, &hub, &ground.metrics, &settings.drain).await;
+    opened.store.directory.depart().await;
 
     workers.stop(false).await;
     arbiter.stop();
-    broker.shut_down();
+    opened.close().await;
     ground.lifecycle.advance(Stage::Stopped);
     info!("stopped");
     Ok(())
@@ -223,6 +219,7 @@ fn state(
         broker: store.broker,
         presence: store.presence,
         accounts: store.accounts,
+        directory: store.directory,
         hub: HubDoor {
             post: hub.clone().recipient(),
             disconnect: hub.clone().recipient(),

@@ -84,6 +84,11 @@ pub(super) const ROOMS: &str = "chat:rooms";
 /// Sorted set: room that has users → time until which somebody is there.
 pub(super) const OCCUPIED: &str = "chat:occupied";
 
+/// String: what the self-test of one life of an instance writes; expires.
+pub(super) fn self_test(incarnation: &Incarnation) -> String {
+    format!("chat:selftest:{incarnation}")
+}
+
 /// What the key of an instance's hash starts with; the id follows.
 pub(super) const INSTANCE_PREFIX: &str = "chat:instances:";
 

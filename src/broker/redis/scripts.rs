@@ -17,6 +17,9 @@ macro_rules! scripts {
             pub(super) static $name: LazyLock<Script> = LazyLock::new(|| Script::from_lua(include_str!($file)));
         )*
 
+        /// The texts of all.
+        pub(super) const TEXTS: &[&str] = &[$(include_str!($file)),*];
+
         /// Gives every script to Redis: after a restart or a fail-over it knows none.
         pub(super) async fn load_all(client: &Client) -> Result<(), Error> {
             $($name.load(client).await?;)*
@@ -26,6 +29,8 @@ macro_rules! scripts {
 }
 
 scripts! {
+    /// Answers which commands the user of this connection may not use, and writes something if there is none.
+    SELF_TEST = "lua/selftest.lua";
     /// Answers the time of Redis in milliseconds.
     TIME = "lua/time.lua";
     /// Users came to and went from a room on one instance.
