@@ -44,6 +44,7 @@ use crate::{
     transport::server::{self, ServerOptions},
 };
 use doorman::Doorman;
+use listener::Listening;
 use people::People;
 use signals::Signals;
 
@@ -136,7 +137,7 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     let arbiter = Arbiter::new();
     let hub = start_hub(&arbiter, &ground, &store, events).await?;
 
-    let (listener, address) = listener::listen(settings)?;
+    let Listening { listener, address, lease } = listener::listen(settings, opened.leases()).await?;
     let stop = Arc::new(Notify::new());
     let state = Data::new(state(&ground, store, people, &hub, &stop)?);
     let options = ServerOptions {
@@ -163,6 +164,9 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
 
     workers.stop(false).await;
     arbiter.stop();
+    if let Some(lease) = lease {
+        lease.release().await;
+    }
     opened.close().await;
     ground.lifecycle.advance(Stage::Stopped);
     info!("stopped");

@@ -1,6 +1,6 @@
 //! The instances, and what they ask of one another.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use hubbub::{
     auth::{accounts::Accounts, secret::Secret},
@@ -26,14 +26,16 @@ async fn until_ids(instance: &Instance, expected: &[&str]) {
 }
 
 /// Answers how many connections there are with a number of its own.
-fn answer_counts(mut instance: Instance, guests: usize) -> Arc<tokio::task::AbortHandle> {
+fn answer_counts(instance: Instance, guests: usize) -> tokio::task::AbortHandle {
     let task = tokio::spawn(async move {
+        // All of it, so that it lives as long.
+        let mut instance = instance;
         while let Some(PeerRequest { ask, reply }) = instance.requests.recv().await {
             assert_eq!(ask, PeerAsk::CountSessions);
             reply.send(PeerAnswer::Counted { counts: Counts { guests, ..Counts::default() } }).unwrap();
         }
     });
-    Arc::new(task.abort_handle())
+    task.abort_handle()
 }
 
 fn counted(id: &str, guests: usize) -> (InstanceId, PeerAnswer) {
