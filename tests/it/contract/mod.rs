@@ -12,6 +12,7 @@ mod model;
 mod presence;
 mod recovery;
 mod redis_accounts;
+mod redis_presence;
 mod support;
 
 use std::sync::Arc;
