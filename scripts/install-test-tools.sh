@@ -3,7 +3,8 @@
 set -euo pipefail
 
 # Command → Debian package.
-declare -A packages=([chromium]=chromium [chromedriver]=chromium-driver [node]=nodejs [cc]=build-essential)
+declare -A packages=([chromium]=chromium [chromedriver]=chromium-driver [node]=nodejs [cc]=build-essential
+  [redis-server]=redis-server [redis-sentinel]=redis-sentinel [redis-cli]=redis-tools)
 
 missing=()
 for command in "${!packages[@]}"; do

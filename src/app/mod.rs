@@ -1,12 +1,14 @@
 //! Composes the server: everything is built once, in this order, and ended in the reverse.
 //!
 //! Store → identity → hub and bridge on a thread of their own → HTTP and sockets on the workers. A signal, or an admin,
-//! begins the drain; then the workers stop, then the store closes its file.
+//! begins the drain; the others are told that this instance is gone, the workers stop, then
+//! the store closes.
 
 mod doorman;
 mod listener;
 mod people;
 mod signals;
+mod store;
 
 use std::{
     io,
@@ -26,10 +28,7 @@ use crate::{
         hub::{Hub, HubConfig},
     },
     auth::{address::TrustedProxies, config::InvalidSetting, keys::Keys, origin::Origins},
-    broker::{
-        BrokerEvents,
-        local::{LocalBroker, LocalPresence, OpenError},
-    },
+    broker::{BrokerEvents, local::OpenError},
     clock::{SharedClock, SystemClock},
     drain,
     http::{
@@ -126,16 +125,8 @@ pub fn serve(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
 async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     let ground = Ground::new(settings)?;
     let (events_in, events) = mpsc::channel(BROKER_EVENTS);
-    let broker = Arc::new(LocalBroker::open(
-        settings.local(),
-        ground.clock.clone(),
-        ground.instance.id.clone(),
-        ground.metrics.clone(),
-        events_in,
-        new_epoch,
-    )?);
-    let store =
-        Store { broker: broker.clone(), presence: Arc::new(LocalPresence::default()), accounts: broker.clone() };
+    let opened = store::open(&ground, events_in, new_epoch).await?;
+    let store = opened.store.clone();
     let people = People::new(settings, &store.accounts, &ground.clock).await?;
 
     let arbiter = Arbiter::new();
@@ -164,10 +155,11 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     ground.lifecycle.advance(Stage::Draining);
     actix_rt::spawn(signals::end_at_once(signals));
     drain::drain(&ground.lifecycle, &hub, &ground.metrics, &settings.drain).await;
+    opened.directory.depart().await;
 
     workers.stop(false).await;
     arbiter.stop();
-    broker.shut_down();
+    opened.close().await;
     ground.lifecycle.advance(Stage::Stopped);
     info!("stopped");
     Ok(())

@@ -1,21 +1,29 @@
 //! Who people are and how they prove it.
 
-use std::{io, sync::Arc};
+use std::{sync::Arc, time::Duration};
+
+use tracing::{info, warn};
 
 use super::StartError;
 use crate::{
     auth::{
-        accounts::{Accounts, AccountsError},
+        accounts::Accounts,
         identity::Identify,
         jwt::Jwt,
-        names::Names,
+        names::{AccountName, Names},
         password::Passwords,
-        resume::ResumeTokens,
+        resume::{ResumeTokens, SharedResumeTokens},
+        secret::Secret,
         session::Sessions,
     },
+    broker::Unavailable,
     clock::SharedClock,
+    protocol::error::{ErrorCode, Refusal},
     settings::Settings,
 };
+
+/// How often a store that was away at the start is tried.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What of identity the routes ask.
 pub(super) struct People {
@@ -23,8 +31,17 @@ pub(super) struct People {
     pub(super) sessions: Sessions,
 }
 
+/// What the store has to do with at the start: the administrator's account, and the secret of resume tokens.
+struct Start {
+    sessions: Sessions,
+    accounts: Arc<dyn Accounts>,
+    admin: Option<(AccountName, Secret)>,
+    resume: SharedResumeTokens,
+}
+
 impl People {
-    /// Makes the administrator's account, if the settings name one, on the way.
+    /// Makes the administrator's account, if the settings name one, on the way. A store that others share may be away:
+    /// then it is done as soon as that is back, and until then guests get no resume tokens.
     pub(super) async fn new(
         settings: &Settings,
         accounts: &Arc<dyn Accounts>,
@@ -32,21 +49,47 @@ impl People {
     ) -> Result<Self, StartError> {
         let auth = &settings.auth;
         let sessions = Sessions::new(accounts.clone(), Passwords::new(auth)?, clock.clone(), auth);
-        let admin = auth.admin()?;
-        if let Some((name, password)) = &admin {
-            sessions.put_admin(name, password).await?;
+        let resume = SharedResumeTokens::default();
+        if let Some(secret) = &auth.session_secret {
+            let _ = resume.set(ResumeTokens::new(secret.expose().as_bytes()));
         }
-        sessions.keep_admin(admin.as_ref().map(|(name, _)| name)).await?;
-        let resume = match &auth.session_secret {
-            Some(secret) => ResumeTokens::new(secret.expose().as_bytes()),
-            None => {
-                let unreadable = |error: AccountsError| io::Error::other(error.to_string());
-                ResumeTokens::new(&accounts.secret().await.map_err(unreadable)?)
+        let admin = auth.admin()?.map(|(name, password)| (name, Secret::new(password)));
+        let names = Names::new(accounts.clone(), admin.as_ref().map(|(name, _)| name.folded.clone()));
+        let start = Start { sessions: sessions.clone(), accounts: accounts.clone(), admin, resume: resume.clone() };
+        match start.settle().await {
+            Err(refusal) if settings.distributed.enabled && refusal.code == ErrorCode::Unavailable => {
+                warn!("accounts cannot be reached yet: guests get no resume tokens until they can");
+                actix_rt::spawn(start.settle_later());
             }
-        };
-        let names = Names::new(accounts.clone(), admin.map(|(name, _)| name.folded));
+            settled => settled?,
+        }
         let jwt = Jwt::new(auth.jwt_secret.as_ref())?;
         let identify = Identify::new(jwt, resume, sessions.clone(), names, accounts.clone(), clock.clone(), auth);
         Ok(Self { identify, sessions })
+    }
+}
+
+impl Start {
+    async fn settle(&self) -> Result<(), Refusal> {
+        if let Some((name, password)) = &self.admin {
+            self.sessions.put_admin(name, password.expose()).await?;
+        }
+        self.sessions.keep_admin(self.admin.as_ref().map(|(name, _)| name)).await?;
+        if self.resume.get().is_none() {
+            let secret = self.accounts.secret().await.map_err(|_| Unavailable)?;
+            let _ = self.resume.set(ResumeTokens::new(&secret));
+        }
+        Ok(())
+    }
+
+    async fn settle_later(self) {
+        loop {
+            tokio::time::sleep(RETRY).await;
+            match self.settle().await {
+                Ok(()) => return info!("accounts can be reached"),
+                Err(refusal) if refusal.code == ErrorCode::Unavailable => {}
+                Err(refusal) => return warn!("the administrator's account: {refusal}"),
+            }
+        }
     }
 }

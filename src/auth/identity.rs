@@ -7,7 +7,7 @@ use super::{
     config::Config,
     jwt::Jwt,
     names::Names,
-    resume::{self, ResumeTokens, Resumed},
+    resume::{self, Resumed, SharedResumeTokens},
     session::Sessions,
 };
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
         user::{Role, User},
     },
 };
+
+/// When a resume token may be tried again that could not be looked at yet.
+const RETRY_AFTER_MS: Millis = 2_000;
 
 /// What a request says about who it is from, as it stands in headers and query.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,7 +65,7 @@ impl Identity {
 #[derive(Clone)]
 pub struct Identify {
     jwt: Arc<Jwt>,
-    resume: ResumeTokens,
+    resume: SharedResumeTokens,
     sessions: Sessions,
     names: Names,
     accounts: Arc<dyn Accounts>,
@@ -74,7 +77,7 @@ impl Identify {
     /// From its parts, and whether the settings let guests in.
     pub fn new(
         jwt: Jwt,
-        resume: ResumeTokens,
+        resume: SharedResumeTokens,
         sessions: Sessions,
         names: Names,
         accounts: Arc<dyn Accounts>,
@@ -132,8 +135,10 @@ impl Identify {
     }
 
     async fn resumed(&self, token: &str, name: Option<&str>) -> Result<Identity, Refusal> {
-        let Resumed { id, name: kept } = self
-            .resume
+        let Some(resume) = self.resume.get() else {
+            return Err(Refusal::unavailable("nobody can be recognised yet", RETRY_AFTER_MS));
+        };
+        let Resumed { id, name: kept } = resume
             .verify(token, self.clock.now_ms())
             .map_err(|error| Refusal::new(ErrorCode::Unauthorized, error.to_string()))?;
         // Somebody may have made an account of the name since it was given, so it is looked at again.
@@ -152,7 +157,7 @@ impl Identify {
         if !self.guests {
             return Err(Refusal::new(ErrorCode::Unauthorized, "guests are not let in here: log in first"));
         }
-        let resume_token = Some(self.resume.issue(&id, &name, self.clock.now_ms()));
+        let resume_token = self.resume.get().map(|resume| resume.issue(&id, &name, self.clock.now_ms()));
         Ok(Identity { resume_token, ..Identity::of(User { id, name, role: Role::Guest }) })
     }
 }

@@ -3,6 +3,8 @@
 //! `base64url({"userId","name","exp"}) . base64url(HMAC-SHA256)`, `exp` in milliseconds. It has one dot and a JWT two,
 //! so neither can pass for the other, even under one secret.
 
+use std::sync::{Arc, OnceLock};
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use serde::Deserialize;
@@ -44,6 +46,10 @@ struct Payload {
     name: Box<str>,
     exp: Millis,
 }
+
+/// Resume tokens whose secret may become known only while the server runs: it is the store's, and that may be away at the
+/// start. Until then guests get none, and none can be checked.
+pub type SharedResumeTokens = Arc<OnceLock<ResumeTokens>>;
 
 /// Signs and verifies resume tokens with one secret, the same on every instance.
 #[derive(Clone)]

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 
 use crate::protocol::{
     command::Cursor,
-    entry::{Entry, MessageState, Numbered},
+    entry::{Entry, MessageState, Numbered, Print},
     envelope::Telling,
     error::{ErrorCode, Refusal},
     event::{Counts, Mode, ProvisionalMessage},
@@ -64,9 +64,6 @@ pub enum Link {
     /// It cannot: messages are provisional.
     Down,
 }
-
-/// The identity of an entry: two entries of one number in one epoch with different prints are a fork of the log.
-pub type Print = u64;
 
 /// What a follower of a room's log has of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,8 +128,8 @@ pub trait Broker: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'static, Result<Vec<LoggedRoom>, Unavailable>>;
 
-    /// Nobody of this instance is in the room any more: ends the subscription, and forgets the epoch of a room that has no
-    /// entry.
+    /// Nobody of this instance is in the room any more: ends the subscription, and lets the epoch of a room that has no
+    /// entry be forgotten; at once, or where other instances may be in it, some minutes after anybody last looked.
     fn release(&self, room: &RoomName);
 
     /// How long keys are remembered at least, in milliseconds.

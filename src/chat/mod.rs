@@ -3,12 +3,14 @@
 //! - [`session`]: what one connection's frames lead to.
 //! - [`position`]: one room's log as an instance has it: order, gaps, duplicates, forks.
 //! - [`attendance`]: who of this instance is in a room, and what to tell the presence store.
+//! - [`dedup`]: what was taken already.
 //! - [`link`]: whether the store that instances share can be used.
 //! - [`throttle`]: who may pass again, and when.
 //! - [`lifesigns`], [`strikes`], [`schedule`]: when to ping, when enough is enough, when to close.
 
 pub mod access;
 pub mod attendance;
+pub mod dedup;
 pub mod lifesigns;
 pub mod link;
 pub mod position;

@@ -46,7 +46,13 @@ labels! {
         /// Its `type` on the wire; never text from a client.
         r#type: &'static str,
     }
-    /// What failed to prove somebody: `password`, `key`, `jwt`, `resume`.
+    /// One of the connections to Redis: `data`, `publisher`, `subscriber`.
+    ConnectionLabel {
+        /// Which.
+        connection: &'static str,
+    }
+    /// What failed to prove somebody: `password`, `key`, `jwt`, `resume`; or what was wrong with a frame: `too_long`,
+    /// `malformed`, `version`, `misplaced`, `unknown_channel`.
     KindLabel {
         /// Which.
         kind: &'static str,
@@ -153,6 +159,28 @@ series! {
     http_requests: Family<HttpLabel, Counter>;
     /// Seconds from an HTTP request to its answer, by route.
     http_request_seconds: RouteTimes = Family::new_with_constructor(route_times);
+    /// Whether Redis can be used: 1 connected, 0 degraded. Always 0 for a server that stands alone.
+    redis_up: Gauge;
+    /// Times Redis was found to be away.
+    redis_outages: Counter;
+    /// Connections made to Redis, by connection; the first is counted too.
+    redis_connects: Family<ConnectionLabel, Counter>;
+    /// Recoveries that did not succeed and were tried again.
+    redis_failed_recoveries: Counter;
+    /// Seconds a recovery took, from the connections being back to everything being made up for.
+    redis_recovery_seconds: Histogram = Histogram::new(exponential_buckets(0.002, 2.0, 14));
+    /// Seconds from publishing a probe to its coming back.
+    redis_probe_seconds: Histogram = Histogram::new(exponential_buckets(0.00025, 2.0, 14));
+    /// Probes that did not come back.
+    redis_lost_probes: Counter;
+    /// Rooms whose channel this instance listens to.
+    rooms_subscribed: Gauge;
+    /// Frames of other instances that were dropped for being bad, by kind.
+    bad_frames: Family<KindLabel, Counter>;
+    /// Frames that came twice and were dropped.
+    duplicate_frames: Counter;
+    /// Frames lost because the hub was behind.
+    lagged_frames: Counter;
     /// Keys the limiters hold.
     limiter_keys: Gauge;
 }

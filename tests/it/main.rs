@@ -13,5 +13,6 @@ mod identity;
 mod layers;
 mod limits;
 mod openapi;
+mod selfcheck;
 mod settings;
 mod support;

@@ -83,6 +83,13 @@ fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".into(), |pid| format!("process {pid}"))
 }
 
+/// Takes the lock of a file that is there.
+pub(super) fn lock_existing(file: &Path) -> Result<FileLock, OpenError> {
+    // The lock would make a file, and its folder, beside a name that was mistyped.
+    std::fs::metadata(file).map_err(|source| OpenError::Io { file: file.to_owned(), source })?;
+    lock(file)
+}
+
 /// Takes the lock, making the folder if need be.
 pub(super) fn lock(file: &Path) -> Result<FileLock, OpenError> {
     let io = |at: &Path, source| OpenError::Io { file: at.to_owned(), source };
@@ -119,6 +126,16 @@ pub(super) fn open_reader(file: &Path) -> Result<Connection, OpenError> {
     let db = Connection::open_with_flags(file, flags()).map_err(failed)?;
     tune(&db).and_then(|()| db.pragma_update(None, "query_only", true)).map_err(failed)?;
     Ok(db)
+}
+
+/// Opens a file that is there, only to read it.
+pub(super) fn open_existing(file: &Path) -> Result<Connection, OpenError> {
+    let db = open_reader(file)?;
+    match identify(&db).map_err(|source| OpenError::Database { file: file.to_owned(), source })? {
+        Found::New | Found::Foreign => Err(OpenError::Foreign { file: file.to_owned() }),
+        Found::Version(found) if found > SCHEMA_VERSION => Err(OpenError::TooNew { file: file.to_owned(), found }),
+        Found::Version(_) => Ok(db),
+    }
 }
 
 /// No mutex: each connection stays with one thread.

@@ -15,6 +15,7 @@ mod append;
 mod config;
 mod directory;
 mod epochs;
+mod export;
 mod file;
 mod health;
 mod ids;
@@ -47,6 +48,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use config::LocalConfig;
 pub use directory::LocalDirectory;
+pub use export::{Altered, Export, ExportError, ExportedRoom, Remembered};
 pub use file::OpenError;
 pub use presence::LocalPresence;
 

@@ -9,10 +9,10 @@ use fred::{
     clients::{Client, SubscriberClient},
     error::Error,
     prelude::Builder,
-    types::config::{Config, ReconnectError, ReconnectPolicy, TcpConfig, UnresponsiveConfig},
+    types::config::{ReconnectError, ReconnectPolicy, TcpConfig, UnresponsiveConfig},
 };
 
-use super::config::RedisConfig;
+use super::{address, config::RedisConfig};
 use crate::auth::{config::InvalidSetting, secret::Secret};
 
 /// Frames that may wait in this process for the task that takes them; what is more is lost, and every room is read again.
@@ -36,7 +36,7 @@ pub(super) struct Clients {
 impl Clients {
     /// Makes them; they connect when told.
     pub(super) fn new(url: &Secret, config: &RedisConfig) -> Result<Self, InvalidSetting> {
-        let server = parse(url)?;
+        let server = address::parse(url)?;
         let timeout = Duration::from_millis(config.command_timeout_ms);
         let probe = Duration::from_millis(config.probe_ms);
         let mut builder = Builder::from_config(server);
@@ -67,22 +67,11 @@ impl Clients {
                 ];
             })
             .set_policy(policy);
-        let unusable = |error: Error| InvalidSetting::new(URL_KEY, error.details().to_owned());
+        let unusable = |error: Error| InvalidSetting::new(address::KEY, error.details().to_owned());
         Ok(Self {
             data: builder.build().map_err(unusable)?,
             publisher: builder.build().map_err(unusable)?,
             subscriber: builder.build_subscriber_client().map_err(unusable)?,
         })
     }
-}
-
-const URL_KEY: &str = "distributed.redis_url (REDIS_URL)";
-
-/// Reads the address. Never shows it: it may hold a password.
-fn parse(url: &Secret) -> Result<Config, InvalidSetting> {
-    let mut config = Config::from_url(url.expose())
-        .map_err(|_| InvalidSetting::new(URL_KEY, "is no address of a Redis server".to_owned()))?;
-    config.fail_fast = false;
-    config.version = fred::types::RespVersion::RESP3;
-    Ok(config)
 }

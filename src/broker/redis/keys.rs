@@ -1,5 +1,8 @@
 //! The name of every key and channel in Redis. Nowhere else is one put together: the hash tags of a Redis Cluster would be
 //! a change of this file.
+//!
+//! Of an empty name [`account`], [`login`] and [`logins`] give what all their keys begin with: for scripts that read the name
+//! in another key.
 
 use crate::protocol::{envelope::Incarnation, ids::RoomName};
 
@@ -81,6 +84,11 @@ pub(super) const ROOMS: &str = "chat:rooms";
 /// Sorted set: room that has users → time until which somebody is there.
 pub(super) const OCCUPIED: &str = "chat:occupied";
 
+/// String: what the self-test of one life of an instance writes; expires.
+pub(super) fn self_test(incarnation: &Incarnation) -> String {
+    format!("chat:selftest:{incarnation}")
+}
+
 /// Hash: what is known of an instance; expires.
 pub(super) fn instance(id: &str) -> String {
     format!("chat:instances:{id}")
@@ -101,7 +109,10 @@ pub(super) fn login(token: &str) -> String {
     format!("chat:login:{token}")
 }
 
-/// Set: the login sessions of an account.
+/// Hash: folded name of an account that is an admin's → nothing.
+pub(super) const ADMINS: &str = "chat:admins";
+
+/// Sorted set: the login sessions of an account by the time they end; expires with the last.
 pub(super) fn logins(folded: &str) -> String {
     format!("chat:logins:{folded}")
 }

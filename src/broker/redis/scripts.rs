@@ -17,6 +17,9 @@ macro_rules! scripts {
             pub(super) static $name: LazyLock<Script> = LazyLock::new(|| Script::from_lua(include_str!($file)));
         )*
 
+        /// The texts of all.
+        pub(super) const TEXTS: &[&str] = &[$(include_str!($file)),*];
+
         /// Gives every script to Redis: after a restart or a fail-over it knows none.
         pub(super) async fn load_all(client: &Client) -> Result<(), Error> {
             $($name.load(client).await?;)*
@@ -26,6 +29,8 @@ macro_rules! scripts {
 }
 
 scripts! {
+    /// Answers which commands the user of this connection may not use, and writes something if there is none.
+    SELF_TEST = "lua/selftest.lua";
     /// Answers the time of Redis in milliseconds.
     TIME = "lua/time.lua";
     /// Numbers, logs and tells a batch of changes of one room.
@@ -38,6 +43,30 @@ scripts! {
     MOVE = "lua/move.lua";
     /// Which of some entries a room's log lacks.
     LACKS = "lua/lacks.lua";
+    /// Adds an account unless its name is taken.
+    ACCOUNT_CREATE = "lua/account_create.lua";
+    /// Adds or replaces an account, ending login sessions of another role or password.
+    ACCOUNT_PUT = "lua/account_put.lua";
+    /// Makes members of all admins but one.
+    ACCOUNT_DEMOTE = "lua/account_demote.lua";
+    /// Replaces a password's hash unless it changed.
+    ACCOUNT_REHASH = "lua/account_rehash.lua";
+    /// Starts a login session.
+    LOGIN_START = "lua/login_start.lua";
+    /// Finds the account of a login session, and prolongs it.
+    LOGIN_USE = "lua/login_use.lua";
+    /// Ends a login session.
+    LOGIN_END = "lua/login_end.lua";
+    /// Refuses a user for a time.
+    BAN = "lua/ban.lua";
+    /// Moves a read marker on.
+    MARK_READ = "lua/mark_read.lua";
+    /// Takes a room for a log that is carried over.
+    IMPORT_CLAIM = "lua/import_claim.lua";
+    /// Puts a piece of that log in.
+    IMPORT_PIECE = "lua/import_piece.lua";
+    /// Opens that log.
+    IMPORT_FINISH = "lua/import_finish.lua";
 }
 
 /// Runs a script, and gives it to Redis first if Redis does not know it.

@@ -2,13 +2,22 @@
 //!
 //! - [`server`]: starts, stops and kills the program.
 //! - [`dial`]: connecting, or being refused. [`client`]: a chat client that remembers everything it was told.
+//! - [`redis`]: a real Redis, and its faults ([`daemon`], [`process`], [`resp`]: what it stands on).
+//! - [`sentinel`]: a primary, a replica, and who watches them.
+//! - [`proxy`]: a network between two that can be cut, stalled and slowed.
 //! - [`web`]: plain HTTP. [`token`]: JWTs of any shape. [`browser`]: headless Chromium.
 //!
 //! Everything that waits, waits for a condition, and fails after [`PATIENCE`].
 
 pub(crate) mod browser;
 pub(crate) mod client;
+mod daemon;
 pub(crate) mod dial;
+pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod redis;
+pub(crate) mod resp;
+pub(crate) mod sentinel;
 pub(crate) mod server;
 pub(crate) mod token;
 pub(crate) mod web;

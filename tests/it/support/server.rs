@@ -13,7 +13,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Client, Dial, PATIENCE};
+use super::{Client, Dial, PATIENCE, process::signal};
 
 /// The program under test.
 pub(crate) const HUBBUB: &str = env!("CARGO_BIN_EXE_hubbub");
@@ -130,8 +130,16 @@ impl Server {
 
     /// Asks it to stop.
     pub(crate) fn term(&self) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.pid())]).status().unwrap();
-        assert!(sent.success());
+        signal(self.pid(), "TERM");
+    }
+
+    /// Freezes it: its sockets stay open, and nothing happens.
+    pub(crate) fn freeze(&self) {
+        signal(self.pid(), "STOP");
+    }
+
+    pub(crate) fn thaw(&self) {
+        signal(self.pid(), "CONT");
     }
 
     /// Waits for its end and gives the exit code; `None` if a signal ended it.

@@ -1,0 +1,135 @@
+//! A primary, a replica and Sentinels that watch them, with timings that a test can wait for.
+
+use std::{net::SocketAddr, time::Instant};
+
+use super::{
+    LOOK, PATIENCE,
+    daemon::{Daemon, Kind},
+    redis::{ADMIN, LOGIN_IN_URL, Redis},
+    resp::Reply,
+};
+
+/// What the Sentinels call the primary.
+const SERVICE: &str = "hubbub";
+
+/// How long the primary says nothing before it counts as down, and how long a fail-over may take before the next try.
+const DOWN_AFTER_MS: u64 = 1_000;
+const FAILOVER_TIMEOUT_MS: u64 = 5_000;
+
+/// Without users of its own: the login of Redis' user is not asked for.
+const KIND: Kind = Kind { program: "redis-sentinel", admin: None };
+
+/// A watched pair. All is killed when it is dropped.
+pub(crate) struct Sentinels {
+    /// Whoever is primary at the moment is found by [`Sentinels::primary`].
+    pair: [Redis; 2],
+    sentinels: Vec<Daemon>,
+}
+
+impl Sentinels {
+    /// Starts a primary, a replica and so many Sentinels, and waits until all know each other.
+    pub(crate) fn start(sentinels: usize) -> Self {
+        let (user, password) = ADMIN;
+        let node =
+            || Redis::setup().set("masteruser", user).set("masterauth", password).set("repl-diskless-sync-delay", 0);
+        let primary = node().start();
+        let replica = node().set("replicaof", format!("127.0.0.1 {}", primary.address().port())).start();
+        let quorum = sentinels / 2 + 1;
+        let config = format!(
+            "sentinel monitor {SERVICE} 127.0.0.1 {port} {quorum}\n\
+             sentinel auth-user {SERVICE} {user}\n\
+             sentinel auth-pass {SERVICE} {password}\n\
+             sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n\
+             sentinel failover-timeout {SERVICE} {FAILOVER_TIMEOUT_MS}\n",
+            port = primary.address().port(),
+        );
+        let args = ["--bind", "127.0.0.1"].map(str::to_owned).to_vec();
+        let sentinels: Vec<_> = (0..sentinels).map(|_| Daemon::start(KIND, &config, &[], args.clone())).collect();
+        for sentinel in &sentinels {
+            // They look every 10 s otherwise, and a fail-over is over when they have looked.
+            let quick = ["INFO-PERIOD", "200", "PUBLISH-PERIOD", "200", "ASK-PERIOD", "200", "PING-PERIOD", "200"];
+            let said = sentinel.call(&[&["SENTINEL", "DEBUG"], &quick[..]].concat());
+            assert_eq!(said, Reply::Text("OK".into()));
+        }
+        let all = Self { pair: [primary, replica], sentinels };
+        wait("the replica and the Sentinels to be known", || {
+            all.sentinels.iter().all(|sentinel| all.is_known_to(sentinel))
+        });
+        all
+    }
+
+    /// What a server is to be given as `REDIS_URL`.
+    pub(crate) fn url(&self) -> String {
+        let hosts: Vec<_> = self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port())).collect();
+        let others: String = hosts[1..].iter().map(|host| format!("&node={host}")).collect();
+        format!("redis-sentinel://{}@{}?sentinelServiceName={SERVICE}{others}", LOGIN_IN_URL, hosts[0])
+    }
+
+    /// Where the Sentinels say the primary is.
+    pub(crate) fn primary_address(&self) -> SocketAddr {
+        let answer = self.sentinels[0].call(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE]);
+        answer.texts().join(":").parse().unwrap()
+    }
+
+    pub(crate) fn primary(&mut self) -> &mut Redis {
+        let address = self.primary_address();
+        self.pair.iter_mut().find(|redis| redis.address() == address).unwrap()
+    }
+
+    /// The other one.
+    pub(crate) fn replica(&mut self) -> &mut Redis {
+        let address = self.primary_address();
+        self.pair.iter_mut().find(|redis| redis.address() != address).unwrap()
+    }
+
+    /// Has the Sentinels change the roles of two that live, and waits until they have.
+    pub(crate) fn fail_over(&mut self) {
+        let before = self.primary_address();
+        // Refused while the last one is not over.
+        let ok = Reply::Text("OK".into());
+        wait("a fail-over to begin", || self.sentinels[0].call(&["SENTINEL", "FAILOVER", SERVICE]) == ok);
+        self.wait_for_other_than(before);
+    }
+
+    /// Kills the primary, and waits until the other one has its place. The dead one can be started again:
+    /// [`Sentinels::replica`] is it.
+    pub(crate) fn kill_primary(&mut self) {
+        let before = self.primary_address();
+        self.primary().kill9();
+        self.wait_for_other_than(before);
+    }
+
+    /// Waits until the replica follows the primary.
+    pub(crate) fn wait_for_replica(&mut self) {
+        let replica = self.replica();
+        let follows =
+            || replica.command(&["ROLE"]).list()[0].text() == "slave" && replica.info("master_link_status") == "up";
+        wait("the replica to follow", follows);
+    }
+
+    fn wait_for_other_than(&mut self, before: SocketAddr) {
+        wait("another primary", || self.primary_address() != before);
+        let primary = self.primary();
+        wait("it to take writes", || primary.command(&["ROLE"]).list()[0].text() == "master");
+    }
+
+    fn is_known_to(&self, sentinel: &Daemon) -> bool {
+        let of_service = sentinel.call(&["SENTINEL", "MASTER", SERVICE]);
+        let field = |name: &str| {
+            let mut words = of_service.texts().into_iter();
+            words.find(|word| *word == name);
+            words.next().and_then(|number| number.parse::<usize>().ok())
+        };
+        let linked = self.pair[1].info("master_link_status") == "up";
+        linked && field("num-slaves") == Some(1) && field("num-other-sentinels") == Some(self.sentinels.len() - 1)
+    }
+}
+
+/// Waits for what takes a few rounds of the Sentinels.
+fn wait(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < 3 * PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(LOOK);
+    }
+}
