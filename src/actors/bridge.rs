@@ -10,11 +10,11 @@ use smallvec::{SmallVec, smallvec};
 
 use super::{
     hub::Hub,
-    messages::{Answer, Answered, Ask, Committed, Question, Ticket},
+    messages::{Answer, Answered, Ask, Brought, Question, Tell, Ticket},
 };
 use crate::{
     auth::accounts::Accounts,
-    broker::{Append, Broker, BrokerEvent, BrokerEvents, PresenceStore, ReadLimit, Unavailable},
+    broker::{Append, Broker, BrokerEvents, Directory, PresenceStore, ReadLimit, Unavailable},
     protocol::{
         command::{DEFAULT_PAGE, MAX_PAGE},
         ids::RoomName,
@@ -36,6 +36,8 @@ pub struct Store {
     pub presence: Arc<dyn PresenceStore>,
     /// What is kept of people.
     pub accounts: Arc<dyn Accounts>,
+    /// The instances.
+    pub directory: Arc<dyn Directory>,
 }
 
 /// The hub's way to the store.
@@ -77,8 +79,8 @@ impl Actor for Bridge {
         let Some(mut events) = self.events.take() else { return };
         let hub = self.hub.clone();
         actix_rt::spawn(async move {
-            while let Some(BrokerEvent::Committed(entries)) = events.recv().await {
-                if hub.send(Committed(entries)).await.is_err() {
+            while let Some(event) = events.recv().await {
+                if hub.send(Brought(event)).await.is_err() {
                     return;
                 }
             }
@@ -90,7 +92,7 @@ impl Handler<Ask> for Bridge {
     type Result = ();
 
     fn handle(&mut self, Ask { ticket, question }: Ask, ctx: &mut Self::Context) {
-        let Store { broker, presence, accounts } = &self.store;
+        let Store { broker, presence, accounts, directory } = &self.store;
         match question {
             Question::Append(append) => {
                 if self.appends.is_empty() {
@@ -98,6 +100,18 @@ impl Handler<Ask> for Bridge {
                 }
                 self.appends.push((ticket, append));
             }
+            Question::Follow { room, tail } => {
+                let (broker, subscribed) = (broker.clone(), broker.subscribe(room.clone()));
+                self.answer(ticket, async move {
+                    // Before the read, or what is committed between the two would be missed.
+                    let read = match subscribed.await {
+                        Ok(()) => broker.follow(room, tail, JOIN_LIMIT).await,
+                        Err(unavailable) => Err(unavailable),
+                    };
+                    Answer::Recover(read)
+                });
+            }
+            Question::Peers { ask } => self.answer(ticket, directory.ask(None, ask).map(Answer::Peers)),
             Question::Recover { room, since } => {
                 self.answer(ticket, broker.recover(room, since, JOIN_LIMIT).map(Answer::Recover));
             }
@@ -150,5 +164,13 @@ impl Handler<Release> for Bridge {
 
     fn handle(&mut self, Release(room): Release, _: &mut Self::Context) {
         self.store.broker.release(&room);
+    }
+}
+
+impl Handler<Tell> for Bridge {
+    type Result = ();
+
+    fn handle(&mut self, Tell { room, telling }: Tell, _: &mut Self::Context) {
+        self.store.broker.tell(&room, telling);
     }
 }

@@ -8,14 +8,17 @@ use smallvec::SmallVec;
 use super::fanout::Fanout;
 use crate::{
     auth::accounts::TokenHash,
-    broker::{Append, AppendError, Appended, Page, PresenceChange, PresenceOutcome, Recovery, Roster, Unavailable},
+    broker::{
+        Append, AppendError, Appended, BrokerEvent, Page, PresenceChange, PresenceOutcome, Recovery, Roster, Tail,
+        Unavailable,
+    },
     chat::schedule::Pace,
     protocol::{
         close::CloseCode,
         command::{Cursor, Request},
-        entry::Numbered,
+        envelope::{PeerAnswer, PeerAsk, Telling},
         frame::Frame,
-        ids::{Millis, Position, RoomName, Seq, UserId},
+        ids::{InstanceId, Millis, Position, RoomName, Seq, UserId},
         user::User,
     },
 };
@@ -119,6 +122,13 @@ pub struct Ask {
 pub enum Question {
     /// Append to the log.
     Append(Append),
+    /// What follows what this instance has of a room; from here on the room's entries come.
+    Follow {
+        /// Where.
+        room: RoomName,
+        /// What it has.
+        tail: Option<Tail>,
+    },
     /// What follows a position.
     Recover {
         /// Where.
@@ -165,6 +175,11 @@ pub enum Question {
         /// To where.
         seq: Seq,
     },
+    /// Ask the other instances.
+    Peers {
+        /// What.
+        ask: PeerAsk,
+    },
     /// Refuse a user until then.
     Ban {
         /// Whom.
@@ -184,7 +199,9 @@ pub struct Answered(pub SmallVec<[(Ticket, Answer); 1]>);
 pub enum Answer {
     /// To [`Question::Append`].
     Append(Result<Appended, AppendError>),
-    /// To [`Question::Recover`].
+    /// To [`Question::Peers`].
+    Peers(Result<Vec<(InstanceId, PeerAnswer)>, Unavailable>),
+    /// To [`Question::Follow`] and [`Question::Recover`].
     Recover(Result<Recovery, Unavailable>),
     /// To [`Question::Marker`].
     Marker(Result<Option<Seq>, Unavailable>),
@@ -200,11 +217,21 @@ pub enum Answer {
     Ban(Result<(), Unavailable>),
 }
 
-/// Bridge → hub: entries were committed. Answered when the hub has passed them on, so that the bridge takes no more from
-/// the broker than the workers can write.
+/// Bridge → hub: what the store tells. Answered when the hub has passed it on, so that the bridge takes no more from the
+/// broker than the workers can write.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
-pub struct Committed(pub Vec<Numbered>);
+pub struct Brought(pub BrokerEvent);
+
+/// Hub → bridge: let the other instances know what passes in a room. Nothing comes back.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Tell {
+    /// Where.
+    pub room: RoomName,
+    /// What.
+    pub telling: Telling,
+}
 
 /// App → hub: close everybody at this pace. Answered when nobody is left.
 #[derive(Message, Debug)]

@@ -4,13 +4,22 @@ use actix::Message;
 
 use crate::{
     broker::Append,
-    protocol::{error::Refusal, event::Counts},
+    protocol::{envelope::PeerAnswer, error::Refusal, event::Counts, ids::InstanceId},
 };
 
 pub use crate::{
     broker::Appended,
     protocol::envelope::{DisconnectCause, SessionInfo, Whom},
 };
+
+/// How many connections other instances closed.
+pub fn closed_by(answers: &[(InstanceId, PeerAnswer)]) -> usize {
+    let closed = |answer: &PeerAnswer| match answer {
+        PeerAnswer::Disconnected { closed } => *closed,
+        _ => 0,
+    };
+    answers.iter().map(|(_, answer)| closed(answer)).sum()
+}
 
 /// Append on behalf of somebody who has no connection.
 #[derive(Message, Debug)]

@@ -123,10 +123,10 @@ pub fn serve(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
 }
 
 async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
-    let ground = Ground::new(settings)?;
+    let mut ground = Ground::new(settings)?;
     let (events_in, events) = mpsc::channel(BROKER_EVENTS);
-    let opened = store::open(&ground, events_in, new_epoch).await?;
-    let store = opened.store.clone();
+    let store::Opened { store, requests, backend } = store::open(&mut ground, events_in, new_epoch).await?;
+    let directory = store.directory.clone();
     let people = People::new(settings, &store.accounts, &ground.clock).await?;
 
     let arbiter = Arbiter::new();
@@ -135,6 +135,7 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     let (listener, address) = listener::listen(settings)?;
     let stop = Arc::new(Notify::new());
     let state = Data::new(state(&ground, store, people, &hub, &stop)?);
+    actix_rt::spawn(http::peers::serve(requests, state.clone()));
     let options = ServerOptions {
         workers: settings.server.worker_count(),
         max_connections: settings.server.http_connections_per_worker(),
@@ -155,11 +156,11 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     ground.lifecycle.advance(Stage::Draining);
     actix_rt::spawn(signals::end_at_once(signals));
     drain::drain(&ground.lifecycle, &hub, &ground.metrics, &settings.drain).await;
-    opened.directory.depart().await;
+    directory.depart().await;
 
     workers.stop(false).await;
     arbiter.stop();
-    opened.close().await;
+    backend.close().await;
     ground.lifecycle.advance(Stage::Stopped);
     info!("stopped");
     Ok(())
@@ -215,6 +216,7 @@ fn state(
         broker: store.broker,
         presence: store.presence,
         accounts: store.accounts,
+        directory: store.directory,
         hub: HubDoor {
             post: hub.clone().recipient(),
             disconnect: hub.clone().recipient(),

@@ -10,10 +10,11 @@ use crate::{
     actors::bridge::Store,
     auth::secret::Secret,
     broker::{
-        BrokerEvent, Directory, PeerRequests,
+        BrokerEvent, PeerRequests,
         local::{LocalBroker, LocalDirectory, LocalPresence},
-        redis::{RedisOptions, RedisStore},
+        redis::{self, RedisOptions, RedisStore},
     },
+    protocol::envelope::Incarnation,
 };
 
 /// How long the start waits for Redis; then the server starts degraded.
@@ -23,21 +24,21 @@ const START_PATIENCE: Duration = Duration::from_secs(3);
 pub(super) struct Opened {
     /// As the hub and the routes see it.
     pub(super) store: Store,
-    /// The instances.
-    pub(super) directory: Arc<dyn Directory>,
     /// What other instances ask of this one.
     pub(super) requests: PeerRequests,
-    backend: Backend,
+    /// What is to be ended.
+    pub(super) backend: Backend,
 }
 
-enum Backend {
+/// What keeps everything.
+pub(super) enum Backend {
     Local(Arc<LocalBroker>),
     Redis(RedisStore),
 }
 
-/// Opens the store that the settings name; it tells `events`.
+/// Opens the store that the settings name; it tells `events`. Before that, an instance that is one of many settles its id.
 pub(super) async fn open(
-    ground: &Ground<'_>,
+    ground: &mut Ground<'_>,
     events: mpsc::Sender<BrokerEvent>,
     new_epoch: bool,
 ) -> Result<Opened, StartError> {
@@ -53,16 +54,19 @@ fn open_file(ground: &Ground<'_>, events: mpsc::Sender<BrokerEvent>, new_epoch: 
     let broker =
         LocalBroker::open(settings.local(), clock.clone(), instance.id.clone(), metrics.clone(), events, new_epoch)?;
     let broker = Arc::new(broker);
-    let store =
-        Store { broker: broker.clone(), presence: Arc::new(LocalPresence::default()), accounts: broker.clone() };
-    let directory = LocalDirectory::new(instance.id.clone(), instance.started_at, clock.clone(), metrics.clone());
+    let store = Store {
+        broker: broker.clone(),
+        presence: Arc::new(LocalPresence::default()),
+        accounts: broker.clone(),
+        directory: LocalDirectory::new(instance.id.clone(), instance.started_at, clock.clone(), metrics.clone()),
+    };
     // There is nobody to ask.
     let (_, requests) = mpsc::channel(1);
-    Ok(Opened { store, directory, requests, backend: Backend::Local(broker) })
+    Ok(Opened { store, requests, backend: Backend::Local(broker) })
 }
 
-async fn open_redis(ground: &Ground<'_>, events: mpsc::Sender<BrokerEvent>) -> Result<Opened, StartError> {
-    let Ground { settings, instance, clock, metrics, .. } = ground;
+async fn open_redis(ground: &mut Ground<'_>, events: mpsc::Sender<BrokerEvent>) -> Result<Opened, StartError> {
+    let settings = ground.settings;
     let file = &settings.store.path;
     if file.exists() {
         warn!(
@@ -70,29 +74,38 @@ async fn open_redis(ground: &Ground<'_>, events: mpsc::Sender<BrokerEvent>) -> R
             file.display()
         );
     }
+    let url = settings.distributed.redis_url.clone().unwrap_or_else(|| Secret::new(""));
+    let instance_ttl_ms = settings.distributed.instance_ttl_ms;
+    let wanted = Incarnation { instance: ground.instance.id.clone(), nonce: rand::random() };
+    let me = redis::settle_identity(&url, &settings.redis, instance_ttl_ms, wanted, &ground.metrics).await?;
+    ground.instance.id = me.instance.clone();
     let (redis, requests) = RedisStore::open(RedisOptions {
-        url: settings.distributed.redis_url.clone().unwrap_or_else(|| Secret::new("")),
+        url,
         config: settings.redis.clone(),
         history: settings.history,
         dedup_window_ms: settings.dedup.window_ms,
-        instance_ttl_ms: settings.distributed.instance_ttl_ms,
-        instance: instance.id.clone(),
-        clock: clock.clone(),
-        metrics: metrics.clone(),
+        instance_ttl_ms,
+        me,
+        clock: ground.clock.clone(),
+        metrics: ground.metrics.clone(),
         events,
     })?;
     if !redis.is_up_within(START_PATIENCE).await {
         warn!("starting without Redis: until it is there, messages reach this instance only and are provisional");
     }
-    let store =
-        Store { broker: redis.broker.clone(), presence: redis.presence.clone(), accounts: redis.accounts.clone() };
-    Ok(Opened { store, directory: redis.directory.clone(), requests, backend: Backend::Redis(redis) })
+    let store = Store {
+        broker: redis.broker.clone(),
+        presence: redis.presence.clone(),
+        accounts: redis.accounts.clone(),
+        directory: redis.directory.clone(),
+    };
+    Ok(Opened { store, requests, backend: Backend::Redis(redis) })
 }
 
-impl Opened {
+impl Backend {
     /// Ends it, after all who use it.
     pub(super) async fn close(self) {
-        match self.backend {
+        match self {
             Backend::Local(broker) => broker.shut_down(),
             Backend::Redis(redis) => redis.shut_down().await,
         }

@@ -14,6 +14,7 @@ pub mod dedup;
 pub mod lifesigns;
 pub mod link;
 pub mod position;
+pub mod recent;
 pub mod schedule;
 pub mod session;
 pub mod strikes;

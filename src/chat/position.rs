@@ -1,12 +1,19 @@
 //! One room's log as an instance has it: what comes next is delivered, what was there is dropped, and what is missing is
 //! read from the log before anything later is delivered.
+//!
+//! A log can lose its last entries, and give their numbers to others: a fork. The prints of the last entries delivered
+//! show it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::protocol::{
-    entry::{Entry, Numbered},
+    entry::{Entry, Numbered, Print},
     ids::{Epoch, Position, Seq},
 };
+
+/// Entries whose prints are kept: a fail-over loses about a second, and what it lost is compared from here back
+/// (REDIS.md section 2).
+const PRINTS: usize = 64;
 
 /// Live entries kept while the log is read. More are dropped: the read that follows brings them.
 const MAX_BUFFERED: usize = 1_000;
@@ -15,6 +22,8 @@ const MAX_BUFFERED: usize = 1_000;
 #[derive(Debug)]
 pub struct Track {
     position: Option<Position>,
+    /// The last entries delivered in this epoch, oldest first, up to the position.
+    prints: VecDeque<(Seq, Print)>,
     /// `None` when every entry that came was delivered.
     reading: Option<Waiting>,
 }
@@ -44,6 +53,8 @@ pub enum Observed {
     Waits,
     /// Something is missing before it: read the log from the position on. It is kept.
     Gap,
+    /// Its number was delivered with another entry: the log forked. Read it again; it is kept.
+    Fork,
 }
 
 /// What a reader of the log found.
@@ -75,12 +86,17 @@ impl Default for Track {
 impl Track {
     /// The track of a room whose log is about to be read for the first time.
     pub fn new() -> Self {
-        Self { position: None, reading: Some(Waiting::default()) }
+        Self { position: None, prints: VecDeque::new(), reading: Some(Waiting::default()) }
     }
 
     /// Where it stands; `None` before the first read.
     pub fn position(&self) -> Option<&Position> {
         self.position.as_ref()
+    }
+
+    /// The last entries delivered in this epoch, oldest first: what the log is held against.
+    pub fn prints(&self) -> impl Iterator<Item = (Seq, Print)> {
+        self.prints.iter().copied()
     }
 
     /// Where it stands, when every entry that came was delivered.
@@ -104,18 +120,37 @@ impl Track {
             }
             return Observed::Waits;
         }
-        match &mut self.position {
+        let observed = match &self.position {
             Some(at) if at.epoch == epoch && entry.seq == at.seq + 1 => {
-                at.seq = entry.seq;
-                Observed::Deliver(entry)
+                self.advance(&entry);
+                return Observed::Deliver(entry);
             }
-            Some(at) if at.epoch == epoch && entry.seq <= at.seq => Observed::Duplicate,
-            _ => {
-                let entries = BTreeMap::from([((epoch, entry.seq), Live { entry, during: false })]);
-                self.reading = Some(Waiting { entries, overflowed: false });
-                Observed::Gap
-            }
+            Some(at) if at.epoch == epoch && entry.seq <= at.seq => match self.print_of(entry.seq) {
+                Some(print) if print != entry.print() => Observed::Fork,
+                _ => return Observed::Duplicate,
+            },
+            _ => Observed::Gap,
+        };
+        let entries = BTreeMap::from([((epoch, entry.seq), Live { entry, during: false })]);
+        self.reading = Some(Waiting { entries, overflowed: false });
+        observed
+    }
+
+    fn print_of(&self, seq: Seq) -> Option<Print> {
+        let (first, _) = *self.prints.front()?;
+        let index = usize::try_from(seq.checked_sub(first)?).ok()?;
+        self.prints.get(index).map(|(_, print)| *print)
+    }
+
+    /// Steps on to the next entry.
+    fn advance(&mut self, entry: &Entry) {
+        if let Some(at) = &mut self.position {
+            at.seq = entry.seq;
         }
+        if self.prints.len() == PRINTS {
+            self.prints.pop_front();
+        }
+        self.prints.push_back((entry.seq, entry.print()));
     }
 
     /// Takes what a read from the position on found.
@@ -124,8 +159,8 @@ impl Track {
         match found {
             Found::Next(entries, more) => {
                 for entry in entries {
-                    if let Some(at) = self.position.as_mut().filter(|at| entry.seq == at.seq + 1) {
-                        at.seq = entry.seq;
+                    if self.position.as_ref().is_some_and(|at| entry.seq == at.seq + 1) {
+                        self.advance(&entry);
                         result.deliver.push(entry);
                     }
                 }
@@ -134,6 +169,7 @@ impl Track {
             Found::Elsewhere(position) => {
                 result.moved = self.position.is_some();
                 self.position = Some(position);
+                self.prints.clear();
             }
         }
         self.replay(&mut result);
@@ -143,14 +179,15 @@ impl Track {
     /// Delivers what waited, as far as it fits. What came before the read and does not fit after it belongs to a life of the
     /// log that is over, for the read saw everything committed until then; what came during the read needs another one.
     fn replay(&mut self, result: &mut CaughtUp) {
-        let (Some(waiting), Some(at)) = (self.reading.take(), self.position.as_mut()) else { return };
+        let Some(waiting) = self.reading.take() else { return };
         let mut left = BTreeMap::new();
         for (key, live) in waiting.entries {
+            let Some(at) = self.position.as_ref() else { return };
             if at.epoch == key.0 && key.1 <= at.seq {
                 continue;
             }
             if at.epoch == key.0 && key.1 == at.seq + 1 && !result.again {
-                at.seq = key.1;
+                self.advance(&live.entry);
                 result.deliver.push(live.entry);
             } else if live.during || result.again {
                 left.insert(key, Live { entry: live.entry, during: false });
@@ -200,6 +237,22 @@ mod tests {
         assert_eq!(track.observe(live(1, 6)), Observed::Deliver(entry(6)));
         assert_eq!(track.observe(live(1, 6)), Observed::Duplicate);
         assert_eq!(track.observe(live(1, 2)), Observed::Duplicate);
+    }
+
+    #[test]
+    fn another_entry_with_a_known_number_is_a_fork() {
+        let mut track = settled(1, 5);
+        for seq in 6..=80 {
+            track.observe(live(1, seq));
+        }
+        assert_eq!(track.prints().count(), PRINTS);
+        let other = |seq| Numbered { entry: Entry { ts: 999, ..entry(seq) }, ..live(1, seq) };
+        assert_eq!(track.observe(other(16)), Observed::Duplicate, "too long ago to tell");
+        assert_eq!(track.observe(live(1, 80)), Observed::Duplicate);
+        assert_eq!(track.observe(other(80)), Observed::Fork);
+        let caught_up = track.found(Found::Elsewhere(at(2, 80)));
+        assert_eq!(caught_up, CaughtUp { moved: true, deliver: vec![], again: false });
+        assert_eq!(track.prints().count(), 0);
     }
 
     #[test]
@@ -338,7 +391,7 @@ mod tests {
                 for entry in arrived {
                     match track.observe(entry) {
                         Observed::Deliver(entry) => check(vec![entry], track.position().unwrap(), &mut seen),
-                        Observed::Gap => read = Some(log.read(track.position(), 5)),
+                        Observed::Gap | Observed::Fork => read = Some(log.read(track.position(), 5)),
                         Observed::Duplicate | Observed::Waits => {}
                     }
                 }

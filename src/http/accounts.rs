@@ -7,13 +7,7 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    body,
-    caller::Caller,
-    guard,
-    reply::Answer,
-    state::{AppState, ask},
-};
+use super::{body, caller::Caller, guard, peers, reply::Answer, state::AppState};
 use crate::{
     actors::requests::{Disconnect, DisconnectCause, Whom},
     auth::{
@@ -78,7 +72,7 @@ pub async fn logout(request: HttpRequest, state: Data<AppState>) -> Answer {
         if let Some(session) = state.sessions.resume(&cookie).await? {
             state.sessions.logout(&cookie).await?;
             let ended = Disconnect { whom: Whom::Login(session.token), cause: DisconnectCause::SessionEnded };
-            ask(&state.hub.disconnect, ended).await?;
+            peers::disconnect(&state, ended).await?;
         }
         response.cookie(cleared(client.secure));
     }

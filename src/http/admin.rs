@@ -9,17 +9,18 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    guard,
+    guard, peers,
     reply::{Answer, HttpError},
-    state::{AppState, ask},
+    state::AppState,
 };
 use crate::{
-    actors::requests::{CountSessions, Disconnect, DisconnectCause, ListSessions, SessionInfo, Whom},
+    actors::requests::{Disconnect, DisconnectCause, SessionInfo, Whom},
     auth::keys::Scope,
     journal::Record,
     protocol::{
         command::{DEFAULT_BAN_MS, DEFAULT_PAGE, page_limit},
         error::{ErrorCode, Refusal},
+        event::Counts,
         ids::{InstanceId, MAX_SAFE_INTEGER, Millis, RoomName, UserId},
         user::{Role, User},
     },
@@ -88,20 +89,20 @@ struct Events {
 pub async fn sessions(request: HttpRequest, state: Data<AppState>, query: Query<SessionsQuery>) -> Answer {
     guard::caller(&state, &request).await?.require(Scope::Read, Role::Admin)?;
     let limit = page_limit(query.limit, DEFAULT_PAGE)?;
-    let after = query.cursor.as_deref().map(|cursor| parse_cursor(&state, cursor)).transpose()?;
-    let mut found = ask(&state.hub.sessions, ListSessions { after, limit: limit + 1 }).await?;
+    let after = query.cursor.as_deref().map(parse_cursor).transpose()?;
+    let mut found = peers::sessions(&state, after.as_ref(), limit + 1).await?;
     let more = found.len() > limit;
     found.truncate(limit);
-    let cursor = found.last().filter(|_| more).map(|last| name_of(&state, last));
-    let sessions = found.iter().map(|info| view(&state, info)).collect();
+    let cursor = found.last().filter(|_| more).map(|(instance, info)| name_of(instance, info));
+    let sessions = found.iter().map(|(instance, info)| view(instance, info)).collect();
     Ok(HttpResponse::Ok().json(SessionPage { sessions, cursor, more }))
 }
 
-fn view<'a>(state: &'a AppState, info: &'a SessionInfo) -> SessionView<'a> {
+fn view<'a>(instance: &'a InstanceId, info: &'a SessionInfo) -> SessionView<'a> {
     SessionView {
-        session: name_of(state, info),
+        session: name_of(instance, info),
         user: &info.user,
-        instance: &state.instance.id,
+        instance,
         rooms: &info.rooms,
         connected_at: info.connected_at,
         address: info.address,
@@ -109,15 +110,14 @@ fn view<'a>(state: &'a AppState, info: &'a SessionInfo) -> SessionView<'a> {
 }
 
 /// A connection's name in the whole cluster; a cursor is the name of the last one seen.
-fn name_of(state: &AppState, info: &SessionInfo) -> String {
-    format!("{}:{}", state.instance.id, info.session)
+fn name_of(instance: &InstanceId, info: &SessionInfo) -> String {
+    format!("{instance}:{}", info.session)
 }
 
-fn parse_cursor(state: &AppState, cursor: &str) -> Result<u64, Refusal> {
+fn parse_cursor(cursor: &str) -> Result<peers::Cursor, Refusal> {
     cursor
         .rsplit_once(':')
-        .filter(|(instance, _)| *instance == state.instance.id.as_str())
-        .and_then(|(_, session)| session.parse().ok())
+        .and_then(|(instance, session)| Some((InstanceId::parse(instance).ok()?, session.parse().ok()?)))
         .ok_or_else(|| Refusal::new(ErrorCode::InvalidArgument, "'cursor' is what the page before gave"))
 }
 
@@ -125,11 +125,16 @@ fn parse_cursor(state: &AppState, cursor: &str) -> Result<u64, Refusal> {
 pub async fn stats(request: HttpRequest, state: Data<AppState>) -> Answer {
     let caller = guard::caller(&state, &request).await?;
     caller.require(Scope::Metrics, Role::Admin).or_else(|_| caller.require(Scope::Read, Role::Admin))?;
-    let counts = ask(&state.hub.counts, CountSessions).await?;
+    let counts = peers::counts(&state).await?;
+    let of = |role: fn(&Counts) -> usize| counts.values().map(role).sum();
     Ok(HttpResponse::Ok().json(Stats {
-        total: counts.total(),
-        by_instance: [(state.instance.id.as_str(), counts.total())].into(),
-        by_role: ByRole { guest: counts.guests, member: counts.members, admin: counts.admins },
+        total: counts.values().map(|counts| counts.total()).sum(),
+        by_instance: counts.iter().map(|(instance, counts)| (instance.as_str(), counts.total())).collect(),
+        by_role: ByRole {
+            guest: of(|counts| counts.guests),
+            member: of(|counts| counts.members),
+            admin: of(|counts| counts.admins),
+        },
     }))
 }
 
@@ -153,18 +158,16 @@ pub async fn disconnect(
     }
     let cause = if ban_ms > 0 { DisconnectCause::Banned } else { DisconnectCause::Kicked };
     let kick = Disconnect { whom: Whom::User(user_id), cause };
-    let closed = ask(&state.hub.disconnect, kick).await?;
+    let closed = peers::disconnect(&state, kick).await?;
     Ok(HttpResponse::Ok().json(serde_json::json!({ "closed": closed })))
 }
 
 /// `POST /api/instances/{id}/drain`: begins the drain of an instance; it goes on after the answer.
 pub async fn drain(request: HttpRequest, state: Data<AppState>, instance: Path<String>) -> Answer {
     guard::caller_for_change(&state, &request).await?.require(Scope::Admin, Role::Admin)?;
-    if *instance != state.instance.id.as_str() {
-        return Err(HttpError::not_found("no instance of that id lives"));
-    }
-    (state.drain)();
-    Ok(HttpResponse::Accepted().json(serde_json::json!({ "instanceId": state.instance.id, "status": "draining" })))
+    let instance = InstanceId::parse(&instance).map_err(|_| HttpError::not_found("no instance of that id lives"))?;
+    peers::drain(&state, &instance).await?;
+    Ok(HttpResponse::Accepted().json(serde_json::json!({ "instanceId": instance, "status": "draining" })))
 }
 
 /// `GET /api/events`: recent refusals, failed proofs of identity and faults of this instance, newest first.

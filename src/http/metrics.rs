@@ -6,7 +6,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{guard, reply::Answer, state::AppState};
+use super::{guard, peers, reply::Answer, state::AppState};
 use crate::{
     auth::keys::Scope,
     metrics::{
@@ -15,6 +15,7 @@ use crate::{
     },
     protocol::{
         error::{ErrorCode, Refusal},
+        event::Mode,
         user::Role,
     },
 };
@@ -24,7 +25,7 @@ pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Answer {
     guard::caller(&state, &request).await?.require(Scope::Metrics, Role::Admin)?;
     match text_wanted(&request) {
         Some(form) => text(&state, form),
-        None => Ok(HttpResponse::Ok().json(report(&state))),
+        None => Ok(HttpResponse::Ok().json(report(&state).await)),
     }
 }
 
@@ -55,22 +56,22 @@ fn text_wanted(request: &HttpRequest) -> Option<&'static str> {
     })?
 }
 
-fn report(state: &AppState) -> Report {
+async fn report(state: &AppState) -> Report {
     let now = state.clock.now_ms();
-    let connected_clients = state.metrics.open_connections();
-    let here = InstanceReport {
-        instance_id: state.instance.id.clone(),
-        started_at: state.instance.started_at,
-        last_heartbeat: now,
-        connected_clients,
-    };
+    let instances = peers::instances(state).await.into_iter().map(|info| InstanceReport {
+        instance_id: info.instance,
+        started_at: info.started_at,
+        last_heartbeat: info.last_heartbeat,
+        connected_clients: info.connected_clients,
+    });
+    let instances: Vec<_> = instances.collect();
     Report {
         timestamp: rfc3339(now),
         instance_id: state.instance.id.clone(),
-        distributed_mode: false,
+        distributed_mode: state.broker.mode() != Mode::Standalone,
         pubsub: PubSub::of(&state.metrics, !state.broker.is_healthy()),
-        chat: Chat { connected_clients },
-        cluster: Cluster { active_instances: 1, instances: vec![here] },
+        chat: Chat { connected_clients: state.metrics.open_connections() },
+        cluster: Cluster { active_instances: instances.len(), instances },
     }
 }
 

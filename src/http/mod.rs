@@ -4,6 +4,7 @@
 //! - [`state`]: what handlers share; [`guard`]: tells who calls; [`caller`]: what they may.
 //! - [`reply`]: the one form of an error; [`body`]: reading what was sent.
 //! - [`observe`]: counting, and headers of every answer; [`cors`]: those for pages from elsewhere.
+//! - [`peers`]: what a route asks of all instances, and what they ask of this one.
 //! - [`accounts`], [`rooms`], [`admin`], [`chat`], [`health`], [`metrics`], [`assets`]: the handlers.
 
 pub mod accounts;
@@ -17,6 +18,7 @@ pub mod guard;
 pub mod health;
 pub mod metrics;
 pub mod observe;
+pub mod peers;
 pub mod reply;
 pub mod rooms;
 pub mod routes;

@@ -170,7 +170,7 @@ pub async fn messages(
     let page = state.broker.history(room.clone(), cursor, page_limit(limit, DEFAULT_PAGE)?).await?;
     let viewer = caller.viewer();
     let entries = Entries::Now(page.messages.iter().map(|message| message.seen_by(&viewer)).collect());
-    Ok(HttpResponse::Ok().json(HistoryPage { id: None, room, entries, more: page.more }))
+    Ok(HttpResponse::Ok().json(HistoryPage { id: None, room, entries, more: page.more, provisional: false }))
 }
 
 /// `GET /api/rooms/{room}/presence`: as `who` over a socket.

@@ -14,7 +14,7 @@ use crate::{
     auth::{
         accounts::Accounts, address::TrustedProxies, identity::Identify, keys::Keys, origin::Origins, session::Sessions,
     },
-    broker::{Broker, PresenceStore},
+    broker::{Broker, Directory, PresenceStore},
     chat::access::RoomRules,
     clock::SharedClock,
     journal::Journal,
@@ -44,6 +44,8 @@ pub struct AppState {
     pub presence: Arc<dyn PresenceStore>,
     /// What is kept of people.
     pub accounts: Arc<dyn Accounts>,
+    /// The instances.
+    pub directory: Arc<dyn Directory>,
     /// The hub, for what HTTP asks of it.
     pub hub: HubDoor,
     /// Lets in to the chat whoever passed every check.

@@ -28,7 +28,7 @@ use crate::{
     },
     broker::{
         Appended,
-        local::{LocalBroker, LocalConfig, LocalPresence},
+        local::{LocalBroker, LocalConfig, LocalDirectory, LocalPresence},
     },
     chat::access::{RoomRule, RoomRules},
     clock::{SharedClock, SystemClock},
@@ -140,7 +140,9 @@ pub(super) async fn fixture(change: impl FnOnce(&mut Config, &mut LimitsConfig))
     let lifecycle = Lifecycle::default();
     lifecycle.advance(Stage::Ready);
     let drained = lifecycle.clone();
+    let directory = LocalDirectory::new(id.clone(), 1, clock.clone(), Metrics::default());
     let state = AppState {
+        directory,
         instance: Instance { id, hostname: "host".into(), started_at: 1 },
         clock,
         lifecycle,

@@ -216,7 +216,7 @@ async fn connections_are_listed_by_pages() {
     let next = format!("/api/sessions?limit=2&cursor={}", first["cursor"].as_str().unwrap());
     let (_, second) = ask(&fixture, with_key(get(&next), key)).await;
     assert_eq!((&second["sessions"][0]["session"], &second["more"]), (&json!("api-1:3"), &json!(false)));
-    assert_eq!(status(&fixture, with_key(get("/api/sessions?cursor=other:1"), key)).await, 400);
+    assert_eq!(status(&fixture, with_key(get("/api/sessions?cursor=other"), key)).await, 400);
 }
 
 #[actix_web::test]

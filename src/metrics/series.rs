@@ -127,8 +127,14 @@ series! {
     slow_readers: Counter;
     /// Commands refused because the hub's queue was full.
     hub_full: Counter;
+    /// Times a room's log was read for those who are in it or join.
+    log_reads: Counter;
     /// Gaps found in the numbers of a room.
     gaps: Counter;
+    /// Entries that came with the number of another one: the log lost some and gave their numbers again.
+    forks: Counter;
+    /// Logs found to have lost what was delivered, and given a new epoch.
+    epochs_moved: Counter;
     /// Gaps filled from the log.
     catchups: Counter;
     /// Seconds from accepting a command to its committed entry back at the hub.
@@ -145,14 +151,24 @@ series! {
     undelivered: Counter;
     /// Seconds from publishing a batch to its frame back from Redis.
     receipt_seconds: Latency = Latency::new(exponential_buckets(0.0005, 2.0, 14));
-    /// Logs found to have lost what was delivered, and given a new epoch.
-    forks: Counter;
     /// Entries put back that the log had lost.
     rescued: Counter;
     /// Rooms with members on this instance.
     rooms_live: Gauge;
     /// Rounds in which collected comings and goings were sent out.
     presence_flush: Counter;
+    /// Users taken out of rooms because no instance refreshed them any more.
+    presence_reaped: Counter;
+    /// Users of this instance that the presence store had lost and was told again.
+    presence_drift: Counter;
+    /// Instances that live, this one included, when it last said that it does.
+    instances_live: Gauge;
+    /// Times this process had to take another id because another process has the one it was given.
+    instance_id_collisions: Counter;
+    /// Questions to other instances that at least one of them did not answer in time.
+    peer_asks_unanswered: Counter;
+    /// Questions and answers of other instances that were dropped because too many waited.
+    peer_frames_dropped: Counter;
     /// Proofs of identity that failed, by kind.
     auth_failures: Family<KindLabel, Counter>;
     /// HTTP requests answered, by method, route and status.

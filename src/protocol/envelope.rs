@@ -231,7 +231,7 @@ pub struct SessionInfo {
     /// Since when.
     pub connected_at: Millis,
     /// The client's address.
-    pub address: std::net::IpAddr,
+    pub address: core::net::IpAddr,
 }
 
 /// Why a frame from another instance is dropped.

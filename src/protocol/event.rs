@@ -172,6 +172,24 @@ pub struct Joined {
     pub provisional: bool,
 }
 
+impl Joined {
+    /// The answer while the log is away: no position and no entries.
+    pub fn provisional(id: Option<RequestId>, room: RoomName, presence: Counts) -> Self {
+        Self {
+            id,
+            room,
+            epoch: None,
+            seq: None,
+            recovered: None,
+            more: None,
+            entries: None,
+            read: None,
+            presence,
+            provisional: true,
+        }
+    }
+}
+
 /// A `message` without a number, shown to those on the sender's instance until the log is back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProvisionalMessage {
@@ -243,6 +261,9 @@ pub struct HistoryPage {
     pub entries: Entries,
     /// Whether there is more in that direction.
     pub more: bool,
+    /// Set while the log is away: what this server has in memory, and there may be more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub provisional: bool,
 }
 
 /// `who`: users in a room.
@@ -484,6 +505,7 @@ mod tests {
                     room: room(),
                     entries: Entries::Now(vec![view()]),
                     more: true,
+                    provisional: false,
                 })),
             ),
             (

@@ -1,23 +1,20 @@
 //! What the store answers.
 
-use std::{rc::Rc, time::Instant};
+use std::time::Instant;
 
-use actix::{Context, Handler};
+use actix::Handler;
 use tracing::debug;
 
-use super::{
-    Hub, Waiting,
-    room::{Found, Snapshot},
-};
+use super::{Hub, Waiting};
 use crate::{
     actors::{
         encode,
         messages::{Answer, Answered, ConnectionId, RoomKey},
-        requests::DisconnectCause,
+        requests::{DisconnectCause, closed_by},
     },
-    broker::{AppendError, Appended, Page, Recovery, Roster},
+    broker::{AppendError, Appended, Page, Roster, Unavailable},
     protocol::{
-        command::RequestId,
+        command::{Cursor, RequestId},
         entry::Entries,
         error::Refusal,
         event::{Ack, Event, HistoryPage, Who},
@@ -31,7 +28,7 @@ impl Handler<Answered> for Hub {
     fn handle(&mut self, Answered(answers): Answered, ctx: &mut Self::Context) {
         for (ticket, answer) in answers {
             if let Some(waiting) = self.questions.try_remove(ticket.0) {
-                self.answered(waiting, answer, ctx);
+                self.answered(waiting, answer);
             }
         }
         self.end_turn(ctx);
@@ -39,7 +36,7 @@ impl Handler<Answered> for Hub {
 }
 
 impl Hub {
-    fn answered(&mut self, waiting: Waiting, answer: Answer, ctx: &mut Context<Self>) {
+    fn answered(&mut self, waiting: Waiting, answer: Answer) {
         match (waiting, answer) {
             (Waiting::Change { connection, id, room, says, since }, Answer::Append(appended)) => {
                 self.count_append(&appended, since);
@@ -58,22 +55,18 @@ impl Hub {
                         joiner.read = marker;
                         self.advance(room, joiner);
                     }
-                    Err(unavailable) => self.fail_join(room, joiner, unavailable.into()),
+                    Err(Unavailable) => self.store_failed(room, joiner),
                 }
                 self.sweep_room(room);
             }
-            (Waiting::Resume { room, joiner }, Answer::Recover(recovery)) => {
+            (Waiting::Page { room }, Answer::Recover(recovery)) => {
                 self.answered_about(room);
-                match recovery {
-                    Ok(recovery) => self.place(room, joiner, Found::from(recovery)),
-                    Err(unavailable) => self.fail_join(room, joiner, unavailable.into()),
-                }
+                self.page_was_read(room, recovery);
                 self.sweep_room(room);
             }
-            (Waiting::Snapshot { room }, Answer::Recover(recovery)) => self.snapshot_was_read(room, recovery),
             (Waiting::Track { room }, Answer::Recover(recovery)) => {
                 self.answered_about(room);
-                self.log_was_read(room, recovery, ctx);
+                self.log_was_read(room, recovery);
                 self.sweep_room(room);
             }
             (Waiting::Presence { room, changes, due }, Answer::Presence(outcome)) => {
@@ -81,9 +74,9 @@ impl Hub {
                 self.presence_was_told(room, changes, outcome, due);
                 self.sweep_room(room);
             }
-            (Waiting::History { connection, id, room }, Answer::History(page)) => match page {
-                Ok(page) => self.give_history(connection, id, room, page),
-                Err(unavailable) => self.refuse(connection, id, Some(room), unavailable),
+            (Waiting::History { connection, id, room, cursor, limit }, Answer::History(page)) => match page {
+                Ok(page) => self.give_history(connection, id, room, &page, false),
+                Err(Unavailable) => self.give_recent(connection, id, room, cursor, limit),
             },
             (Waiting::Who { connection, id, room }, Answer::Who(roster)) => match roster {
                 Ok(roster) => self.give_roster(connection, id, room, roster),
@@ -95,7 +88,11 @@ impl Hub {
                 Ok(marker) => self.has_read(connection, id, &room, marker),
                 Err(unavailable) => self.refuse(connection, id, Some(room), unavailable),
             },
-            (Waiting::Ban { connection, id, user }, Answer::Ban(banned)) => self.banned(connection, id, &user, banned),
+            (Waiting::Ban { connection, id, user }, Answer::Ban(banned)) => self.banned(connection, id, user, banned),
+            (Waiting::Kick { connection, id, user, cause }, Answer::Peers(answers)) => {
+                let elsewhere = answers.map_or(0, |answers| closed_by(&answers));
+                self.kicked(connection, id, &user, cause, elsewhere);
+            }
             (_, answer) => debug!(?answer, "an answer to another question"),
         }
     }
@@ -141,32 +138,38 @@ impl Hub {
         }
     }
 
-    fn snapshot_was_read(&mut self, key: RoomKey, recovery: Result<Recovery, crate::broker::Unavailable>) {
-        self.answered_about(key);
-        let Some(room) = self.room_mut(key) else { return };
-        let joiners = std::mem::take(&mut room.wanting_snapshot);
-        match recovery.map(Found::from) {
-            Ok(Found::Snapshot(snapshot)) => {
-                room.snapshot = Some(Rc::<Snapshot>::clone(&snapshot));
-                for joiner in joiners {
-                    self.place(key, joiner, Found::Snapshot(Rc::clone(&snapshot)));
-                }
-            }
-            // Cannot be: nothing was asked to be resumed. Asked again, it costs one more read.
-            Ok(Found::Resumed { .. }) => joiners.into_iter().for_each(|joiner| self.advance(key, joiner)),
-            Err(unavailable) => {
-                joiners.into_iter().for_each(|joiner| self.fail_join(key, joiner, unavailable.into()));
-            }
-        }
-        self.sweep_room(key);
-    }
-
-    fn give_history(&mut self, connection: ConnectionId, id: Option<RequestId>, room: RoomName, page: Page) {
+    fn give_history(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<RequestId>,
+        room: RoomName,
+        page: &Page,
+        provisional: bool,
+    ) {
         let Some(known) = self.connections.get(&connection) else { return };
         let entries = page.messages.iter().map(|message| message.seen_by(&known.user.id)).collect();
-        let page = HistoryPage { id, room, entries: Entries::Now(entries), more: page.more };
+        let page = HistoryPage { id, room, entries: Entries::Now(entries), more: page.more, provisional };
         self.send(connection, encode::page(&Event::History(page)));
         self.done(connection);
+    }
+
+    /// Answers a `history` from memory: the log is away.
+    fn give_recent(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<RequestId>,
+        room: RoomName,
+        cursor: Cursor,
+        limit: usize,
+    ) {
+        let recent = self.names.get(&room).and_then(|key| self.room(*key)).and_then(|room| room.recent().cloned());
+        match recent.filter(|_| !self.alone) {
+            Some(recent) => {
+                let (messages, more) = recent.page(cursor, limit);
+                self.give_history(connection, id, room, &Page { messages, more }, true);
+            }
+            None => self.refuse(connection, id, Some(room), Unavailable),
+        }
     }
 
     fn give_roster(&mut self, connection: ConnectionId, id: Option<RequestId>, room: RoomName, roster: Roster) {
@@ -179,11 +182,11 @@ impl Hub {
         &mut self,
         connection: ConnectionId,
         id: Option<RequestId>,
-        user: &UserId,
-        banned: Result<(), crate::broker::Unavailable>,
+        user: UserId,
+        banned: Result<(), Unavailable>,
     ) {
         match banned {
-            Ok(()) => self.kicked(connection, id, user, DisconnectCause::Banned),
+            Ok(()) => self.kick_everywhere(connection, id, user, DisconnectCause::Banned),
             Err(unavailable) => self.refuse(connection, id, None, unavailable),
         }
     }

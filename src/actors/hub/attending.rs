@@ -6,12 +6,13 @@ use super::{Grace, Hub, Waiting};
 use crate::{
     actors::{
         encode,
-        messages::{ConnectionId, Question, RoomKey},
+        messages::{ConnectionId, Question, RoomKey, Tell},
     },
-    broker::{PresenceChange, PresenceOutcome, Unavailable},
+    broker::{Link, PresenceChange, PresenceOutcome, Unavailable},
     chat::attendance::Change,
     protocol::{
         command::RequestId,
+        envelope::Telling,
         event::{Ack, Event, LeaveReason},
         ids::{Millis, RoomName, Seq, UserId},
     },
@@ -51,10 +52,14 @@ impl Hub {
             let Some(room) = self.room_mut(key) else { continue };
             room.typing.sweep(TYPING_INTERVAL_MS, now);
             room.reading.sweep(READ_INTERVAL_MS, now);
+            let page_kept = room.age_page();
             if room.track.settled().is_none() {
                 self.read_log(key);
             }
             self.tell_presence(key, true);
+            if page_kept {
+                self.unsettled.push(key);
+            }
         }
     }
 
@@ -88,22 +93,24 @@ impl Hub {
         outcome: Result<PresenceOutcome, Unavailable>,
         due: bool,
     ) {
-        let Ok(outcome) = outcome else { return self.presence_failed(key, changes) };
+        let Ok(PresenceOutcome { entered, left, counts }) = outcome else {
+            self.presence_failed(key, changes);
+            if due {
+                self.announce(key);
+            }
+            return;
+        };
         let Some(room) = self.room_mut(key) else { return };
         room.presence_asked = false;
-        room.attendance.settle(outcome.counts);
         let reasons: HashMap<_, _> = changes.iter().map(|change| (&change.user.id, change.reason)).collect();
-        for user in outcome.entered {
-            if room.left.remove(&user.id).is_none() {
-                room.entered.insert(user.id.clone(), user);
-            }
-        }
-        for user in outcome.left {
-            if room.entered.remove(&user.id).is_none() {
-                let reason = reasons.get(&user.id).copied().unwrap_or(LeaveReason::Lost);
-                room.left.insert(user.id.clone(), (user, reason));
-            }
-        }
+        let left = left.into_iter().map(|user| {
+            let reason = reasons.get(&user.id).copied().unwrap_or(LeaveReason::Lost);
+            (user, reason)
+        });
+        let left: Vec<_> = left.collect();
+        let name = room.name.clone();
+        room.came_and_went(counts, &entered, &left);
+        self.tell(name, Telling::Presence { counts, entered, left });
         if due {
             self.announce(key);
         } else {
@@ -111,9 +118,37 @@ impl Hub {
         }
     }
 
+    /// Another instance tells what passes in a room.
+    pub(super) fn told(&mut self, name: &RoomName, telling: Telling) {
+        let Some(&key) = self.names.get(name) else { return };
+        let (now, detail_limit) = (self.now(), self.config.detail_limit);
+        let Some(room) = self.room_mut(key) else { return };
+        let told = room.attendance.counts().total() <= detail_limit;
+        match telling {
+            Telling::Presence { counts, entered, left } => {
+                room.came_and_went(counts, &entered, &left);
+                self.unsettled.push(key);
+            }
+            Telling::Typing { user } if told && room.typing.pass(&user.id, TYPING_INTERVAL_MS, now) => {
+                self.broadcast(key, &encode::ephemeral(&Event::Typing { room: name.clone(), user }));
+            }
+            Telling::Read { user, seq } if told && room.reading.pass(&user.id, READ_INTERVAL_MS, now) => {
+                self.broadcast(key, &encode::ephemeral(&Event::Read { room: name.clone(), user, seq }));
+            }
+            Telling::Typing { .. } | Telling::Read { .. } => {}
+        }
+    }
+
+    /// Lets the other instances know; with a full bridge they do without.
+    fn tell(&self, room: RoomName, telling: Telling) {
+        if !self.alone {
+            let _ = self.bridge.try_send(Tell { room, telling });
+        }
+    }
+
     /// Tells everyone in a room how many they are, if that is not what they were told last, and who came and went.
     fn announce(&mut self, key: RoomKey) {
-        let detail_limit = self.config.detail_limit;
+        let (detail_limit, stale) = (self.config.detail_limit, self.link == Link::Down);
         let Some(room) = self.room_mut(key) else { return };
         let (name, before, counts) = (room.name.clone(), room.announced, room.attendance.counts());
         let (entered, gone) = (std::mem::take(&mut room.entered), std::mem::take(&mut room.left));
@@ -121,7 +156,7 @@ impl Hub {
         room.announced = counts;
         room.told_otherwise = false;
         if tell_counts {
-            let event = Event::Presence { room: name.clone(), counts, stale: false };
+            let event = Event::Presence { room: name.clone(), counts, stale };
             self.broadcast(key, &encode::ephemeral(&event));
         }
         // Before and after: when a large room empties at once, nobody wants to hear of each.
@@ -186,7 +221,8 @@ impl Hub {
             && room.attendance.counts().total() <= detail_limit
             && room.typing.pass(&user.id, TYPING_INTERVAL_MS, now)
         {
-            self.broadcast(key, &encode::ephemeral(&Event::Typing { room: name, user }));
+            self.broadcast(key, &encode::ephemeral(&Event::Typing { room: name.clone(), user: user.clone() }));
+            self.tell(name, Telling::Typing { user });
         }
         self.done(connection);
     }
@@ -200,7 +236,9 @@ impl Hub {
                 && room.attendance.counts().total() <= detail_limit
                 && room.reading.pass(&user.id, READ_INTERVAL_MS, now)
             {
-                self.broadcast(key, &encode::ephemeral(&Event::Read { room: name.clone(), user, seq }));
+                let event = Event::Read { room: name.clone(), user: user.clone(), seq };
+                self.broadcast(key, &encode::ephemeral(&event));
+                self.tell(name.clone(), Telling::Read { user, seq });
             }
         }
         self.reply(connection, &Event::Ack(Ack { id, ..Ack::default() }));

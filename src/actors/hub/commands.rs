@@ -13,7 +13,7 @@ use crate::{
         messages::{ConnectionId, Question, RoomKey},
         requests::DisconnectCause,
     },
-    broker::{Append, Change, RETRY_AFTER_MS},
+    broker::{Append, Change, Link, RETRY_AFTER_MS, Unavailable},
     protocol::{
         command::{Command, Request, RequestId},
         error::{ErrorCode, Refusal},
@@ -104,9 +104,7 @@ impl Hub {
         known.rooms.retain(|(room, _)| *room != key);
         let (worker, user) = (known.worker, known.user.id.clone());
         self.end_live(connection, worker, key, standing);
-        if let Some(room) = self.room_mut(key) {
-            room.connections -= 1;
-        }
+        self.step_away(connection, key);
         self.depart(key, &user, reason);
     }
 
@@ -138,11 +136,11 @@ impl Hub {
 
     fn page(&mut self, connection: ConnectionId, PageAsked { id, room, cursor, limit }: PageAsked) {
         let question = Question::History { room: room.clone(), cursor, limit };
-        self.ask_for(connection, question, Waiting::History { connection, id, room });
+        self.ask_for(connection, question, Waiting::History { connection, id, room, cursor, limit });
     }
 
     /// Asks the store on behalf of a client, or refuses for it and answers `false`.
-    fn ask_for(&mut self, connection: ConnectionId, question: Question, waiting: Waiting) -> bool {
+    pub(super) fn ask_for(&mut self, connection: ConnectionId, question: Question, waiting: Waiting) -> bool {
         match self.ask(question, waiting) {
             Ok(()) => true,
             Err(waiting) => {
@@ -158,6 +156,9 @@ impl Hub {
             Ok((key, known)) => (key, known.keeps_marker(), known.user.id.clone()),
             Err(refusal) => return self.refuse(connection, id, Some(room), refusal),
         };
+        if self.link == Link::Down {
+            return self.refuse(connection, id, Some(room), Unavailable);
+        }
         // Before the position is known there is nothing to clamp to, and nothing that could have been read.
         let Some(head) = self.room(key).and_then(|room| room.track.position()).map(|position| position.seq) else {
             return self.refuse(connection, id, Some(room), busy());
@@ -173,7 +174,7 @@ impl Hub {
 
     fn kick(&mut self, connection: ConnectionId, id: Option<RequestId>, user: UserId, ban_ms: Millis) {
         if ban_ms == 0 {
-            return self.kicked(connection, id, &user, DisconnectCause::Kicked);
+            return self.kick_everywhere(connection, id, user, DisconnectCause::Kicked);
         }
         let until = self.now().saturating_add(ban_ms);
         let question = Question::Ban { user: user.clone(), until };
@@ -194,9 +195,9 @@ impl Waiting {
             | Waiting::History { id, room, .. }
             | Waiting::Who { id, room, .. }
             | Waiting::Read { id, room, .. } => (id, Some(room)),
-            Waiting::Marker { joiner, .. } | Waiting::Resume { joiner, .. } => (joiner.id, None),
-            Waiting::Ban { id, .. } => (id, None),
-            Waiting::Post { .. } | Waiting::Snapshot { .. } | Waiting::Track { .. } | Waiting::Presence { .. } => {
+            Waiting::Marker { joiner, .. } => (joiner.id, None),
+            Waiting::Ban { id, .. } | Waiting::Kick { id, .. } => (id, None),
+            Waiting::Post { .. } | Waiting::Page { .. } | Waiting::Track { .. } | Waiting::Presence { .. } => {
                 (None, None)
             }
         }

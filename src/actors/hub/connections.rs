@@ -65,6 +65,8 @@ pub(super) struct JoinAsked {
 pub(super) enum Standing {
     /// It may post; its position is being read. Which of its joins that is.
     Joining(u32),
+    /// It may post, and waits for the log to be back. Which of its joins that is.
+    Provisional(u32),
     /// It may post, and pages through what it missed.
     Paging,
     /// It gets what the room gets.

@@ -2,6 +2,8 @@
 //!
 //! The log is read while the room goes on. What was read ends at some number; the room stands at another. The joiner is let
 //! in when both agree: it waits until the room gets there, or is given the frames that the room had meanwhile.
+//!
+//! Who joins while the log is away is let in provisionally, and gets a position when it is back.
 
 use std::rc::Rc;
 
@@ -9,13 +11,15 @@ use super::{
     Hub, Waiting,
     commands::busy,
     connections::{JoinAsked, Standing},
-    room::{Found, Joiner, Room, Snapshot},
+    room::{Found, Joiner, Resumed, Room},
 };
 use crate::{
     actors::{
         encode,
         messages::{ConnectionId, Delivery, Question, RoomKey},
     },
+    broker::{Link, Recovery, Unavailable},
+    chat::recent::Recent,
     protocol::{
         command::RequestId,
         entry::Entries,
@@ -50,10 +54,17 @@ impl Hub {
             Ok(entered) => entered,
             Err(refusal) => return self.refuse(connection, id, Some(name), refusal),
         };
-        let joiner = Joiner { connection, turn, id, since, read: None, found: None };
-        let reader =
-            self.connections.get(&connection).filter(|known| known.keeps_marker()).map(|known| known.user.id.clone());
-        match reader {
+        self.begin(key, Joiner { connection, turn, id, asked: true, since, read: None, found: None });
+    }
+
+    /// Starts a join: asks for the read marker, if one is kept, and goes on.
+    fn begin(&mut self, key: RoomKey, joiner: Joiner) {
+        if self.link == Link::Down {
+            return self.join_provisionally(key, joiner);
+        }
+        let Some(name) = self.room(key).map(|room| room.name.clone()) else { return };
+        let known = self.connections.get(&joiner.connection);
+        match known.filter(|known| known.keeps_marker()).map(|known| known.user.id.clone()) {
             Some(user) => {
                 let asked = self.ask(Question::Marker { room: name, user }, Waiting::Marker { room: key, joiner });
                 self.asked_about(key, asked);
@@ -107,7 +118,7 @@ impl Hub {
                     room.questions += 1;
                 }
             }
-            Err(Waiting::Marker { joiner, .. } | Waiting::Resume { joiner, .. }) => self.fail_join(key, joiner, busy()),
+            Err(Waiting::Marker { joiner, .. }) => self.fail_join(key, joiner, busy()),
             Err(Waiting::Presence { changes, .. }) => self.presence_failed(key, changes),
             Err(Waiting::Track { .. }) => {
                 if let Some(room) = self.room_mut(key) {
@@ -115,16 +126,16 @@ impl Hub {
                 }
                 // The next collection asks again.
                 self.unsettled.push(key);
-                self.fail_all_joins(key, &busy());
+                self.fail_all_joins(key);
             }
-            Err(_) => self.fail_all_joins(key, &busy()),
+            Err(_) => self.fail_all_joins(key),
         }
     }
 
     /// Brings a joiner one step on.
     pub(super) fn advance(&mut self, key: RoomKey, mut joiner: Joiner) {
         let Some(room) = self.rooms.get_mut(key.0 as usize) else { return };
-        let Some(position) = room.track.settled() else {
+        let Some(position) = room.track.settled().cloned() else {
             room.parked.push(joiner);
             // Under way already, unless the store was too busy to be asked.
             return self.read_log(key);
@@ -132,27 +143,60 @@ impl Hub {
         if let Some(found) = joiner.found.take() {
             return self.place(key, joiner, found);
         }
-        let snapshot = room.snapshot.clone().filter(|snapshot| snapshot.position == *position);
-        match (&joiner.since, snapshot) {
-            (Some(since), _) if since == position => {
-                let nothing = Found::Resumed { position: position.clone(), entries: Vec::new(), more: false };
-                self.place(key, joiner, nothing);
+        // Set with the position, and kept up with it.
+        let Some(recent) = room.recent().cloned() else { return self.fail_join(key, joiner, busy()) };
+        match &joiner.since {
+            Some(since) if *since == position => {
+                let nothing = Resumed { since: since.seq, position, entries: Vec::new(), more: false };
+                let found = Found::Resumed(Rc::new(nothing), since.seq);
+                self.place(key, joiner, found);
             }
-            (None, Some(snapshot)) => self.place(key, joiner, Found::Snapshot(snapshot)),
-            (Some(_), _) => {
-                let question = Question::Recover { room: room.name.clone(), since: joiner.since.clone() };
-                let asked = self.ask(question, Waiting::Resume { room: key, joiner });
-                self.asked_about(key, asked);
+            Some(since) if since.epoch == position.epoch => match room.page_for(since) {
+                Some(found) => self.place(key, joiner, found),
+                // One read serves everyone who comes while it is under way, and a while longer.
+                None => {
+                    room.wanting_page.push(joiner);
+                    self.read_page(key);
+                }
+            },
+            _ => self.place(key, joiner, Found::Snapshot(recent)),
+        }
+    }
+
+    /// Reads what those who wait missed, from the first of their positions on.
+    fn read_page(&mut self, key: RoomKey) {
+        let Some(room) = self.room_mut(key).filter(|room| room.page_asked.is_none()) else { return };
+        let since = room.wanting_page.iter().filter_map(|joiner| joiner.since.as_ref()).min_by_key(|since| since.seq);
+        let Some(since) = since.cloned() else { return };
+        room.page_asked = Some(since.clone());
+        let question = Question::Recover { room: room.name.clone(), since: Some(since) };
+        self.metrics.log_reads.inc();
+        let asked = self.ask(question, Waiting::Page { room: key });
+        self.asked_about(key, asked);
+    }
+
+    /// What those who wait missed, or that the log does not hold it.
+    pub(super) fn page_was_read(&mut self, key: RoomKey, read: Result<Recovery, Unavailable>) {
+        let Some(room) = self.room_mut(key) else { return };
+        let joiners = std::mem::take(&mut room.wanting_page);
+        let Some(asked) = room.page_asked.take() else { return };
+        match read {
+            Ok(Recovery::Resumed { position, entries, more }) => {
+                room.keep_page(Rc::new(Resumed { since: asked.seq, position, entries, more }));
+                self.unsettled.push(key);
+                joiners.into_iter().for_each(|joiner| self.advance(key, joiner));
             }
-            // One read serves everyone who comes while it is under way.
-            (None, None) => {
-                room.wanting_snapshot.push(joiner);
-                if room.wanting_snapshot.len() == 1 {
-                    let question = Question::Recover { room: room.name.clone(), since: None };
-                    let asked = self.ask(question, Waiting::Snapshot { room: key });
-                    self.asked_about(key, asked);
+            Ok(Recovery::Snapshot { position, messages }) => {
+                let recent = Rc::new(Recent::new(position, messages));
+                for joiner in joiners {
+                    if joiner.since.as_ref().is_some_and(|since| since.seq > asked.seq) {
+                        self.advance(key, joiner);
+                    } else {
+                        self.place(key, joiner, Found::Snapshot(Rc::clone(&recent)));
+                    }
                 }
             }
+            Err(Unavailable) => joiners.into_iter().for_each(|joiner| self.store_failed(key, joiner)),
         }
     }
 
@@ -174,10 +218,11 @@ impl Hub {
         }
         if at.seq > position.seq {
             joiner.found = Some(found);
-            return room.parked.push(joiner);
+            room.parked.push(joiner);
+            // What the log has is on its way here, unless it was lost on it.
+            return self.check(key);
         }
-        let tail = if at.seq == position.seq { Some([].as_slice()) } else { room.tail_after(at.seq) };
-        match tail.map(<[_]>::to_vec) {
+        match room.tail_after(at.seq).map(<[_]>::to_vec) {
             Some(tail) => self.tell_joined(key, joiner, &found, &tail),
             None => self.advance(key, joiner),
         }
@@ -210,12 +255,66 @@ impl Hub {
             known.stand(key, if more { Standing::Paging } else { Standing::Live });
         }
         self.unsettled.push(key);
-        self.done(joiner.connection);
-        self.next_join(joiner.connection, key);
+        self.joined_or_not(key, joiner.connection, joiner.asked);
+    }
+
+    /// Notes that a join is answered, and takes the next.
+    fn joined_or_not(&mut self, key: RoomKey, connection: ConnectionId, asked: bool) {
+        if asked {
+            self.done(connection);
+        }
+        self.next_join(connection, key);
+    }
+
+    /// Lets a joiner in without a position: the log is away. It gets one, unasked, when the log is back.
+    fn join_provisionally(&mut self, key: RoomKey, joiner: Joiner) {
+        let Some(known) = self.connections.get_mut(&joiner.connection) else { return };
+        if known.standing(key) != Some(Standing::Joining(joiner.turn)) {
+            return self.void_join(key, joiner);
+        }
+        known.stand(key, Standing::Provisional(joiner.turn));
+        let worker = known.worker;
+        let Some(room) = self.rooms.get_mut(key.0 as usize) else { return };
+        let Joiner { connection, turn, id, asked, since, .. } = joiner;
+        room.provisional.push(Joiner { connection, turn, id: None, asked: false, since, read: None, found: None });
+        if asked {
+            let presence = room.attendance.counts();
+            room.told_otherwise |= presence != room.announced;
+            let joined = Joined::provisional(id, room.name.clone(), presence);
+            let frame = encode::page(&Event::Joined(Box::new(joined)));
+            self.outboxes.push(worker, Delivery::To(connection, frame));
+        }
+        self.unsettled.push(key);
+        self.joined_or_not(key, connection, asked);
+    }
+
+    /// Gives a position to those who were let in without one.
+    pub(super) fn place_provisional(&mut self, key: RoomKey) {
+        let Some(room) = self.room_mut(key) else { return };
+        for joiner in std::mem::take(&mut room.provisional) {
+            let Some(known) = self.connections.get_mut(&joiner.connection) else { continue };
+            if known.standing(key) == Some(Standing::Provisional(joiner.turn)) {
+                known.stand(key, Standing::Joining(joiner.turn));
+                self.begin(key, joiner);
+            }
+        }
+    }
+
+    /// The store could not tell what a joiner needs.
+    pub(super) fn store_failed(&mut self, key: RoomKey, joiner: Joiner) {
+        if self.alone {
+            self.fail_join(key, joiner, Unavailable.into());
+        } else {
+            self.join_provisionally(key, joiner);
+            self.retry_read(key);
+        }
     }
 
     /// Answers a join whose room was left before it was answered.
     fn void_join(&mut self, key: RoomKey, joiner: Joiner) {
+        if !joiner.asked {
+            return;
+        }
         let name = self.room(key).map(|room| room.name.clone());
         self.refuse(
             joiner.connection,
@@ -263,27 +362,36 @@ impl Hub {
         if standing != Some(Standing::Joining(joiner.turn)) {
             return self.void_join(key, joiner);
         }
+        if !joiner.asked {
+            return self.join_provisionally(key, joiner);
+        }
         let name = self.room(key).map(|room| room.name.clone());
         self.leave_room(joiner.connection, key, LeaveReason::Closed);
         self.refuse(joiner.connection, joiner.id, name, refusal);
         self.next_join(joiner.connection, key);
     }
 
-    /// Nobody who is joining the room can be served.
-    pub(super) fn fail_all_joins(&mut self, key: RoomKey, refusal: &Refusal) {
-        let Some(room) = self.room_mut(key) else { return };
-        let parked = std::mem::take(&mut room.parked);
-        let wanting = std::mem::take(&mut room.wanting_snapshot);
-        for joiner in parked.into_iter().chain(wanting) {
-            self.fail_join(key, joiner, refusal.clone());
+    /// Nobody who is joining the room can be served: the hub has too much to do.
+    pub(super) fn fail_all_joins(&mut self, key: RoomKey) {
+        for joiner in self.all_joiners(key) {
+            self.fail_join(key, joiner, busy());
         }
     }
 
+    /// Everyone who waits for the room's log.
+    pub(super) fn all_joiners(&mut self, key: RoomKey) -> Vec<Joiner> {
+        let Some(room) = self.room_mut(key) else { return Vec::new() };
+        room.page_asked = None;
+        let mut joiners = std::mem::take(&mut room.parked);
+        joiners.append(&mut room.wanting_page);
+        joiners
+    }
+
     /// Gives everyone in a room a fresh position, unasked: its log went elsewhere.
-    pub(super) fn reposition(&mut self, key: RoomKey, snapshot: &Rc<Snapshot>) {
+    pub(super) fn reposition(&mut self, key: RoomKey, recent: &Rc<Recent>) {
         let Some(room) = self.rooms.get_mut(key.0 as usize) else { return };
-        room.forget_tail();
-        let found = Found::Snapshot(Rc::clone(snapshot));
+        room.forget_log();
+        let found = Found::Snapshot(Rc::clone(recent));
         let live = self.connections.iter().filter(|(_, known)| known.standing(key) == Some(Standing::Live));
         for (&connection, known) in live {
             let joined = found.joined(room, None, None, &known.user.id);
@@ -298,18 +406,20 @@ impl Hub {
 impl Found {
     fn position(&self) -> (&Position, bool) {
         match self {
-            Found::Snapshot(snapshot) => (&snapshot.position, false),
-            Found::Resumed { position, more, .. } => (position, *more),
+            Found::Snapshot(recent) => (recent.position(), false),
+            Found::Resumed(page, _) => (&page.position, page.more),
         }
     }
 
     fn joined(&self, room: &Room, id: Option<RequestId>, read: Option<Seq>, viewer: &UserId) -> Joined {
         let (position, more) = self.position();
         let (recovered, entries) = match self {
-            Found::Snapshot(snapshot) => {
-                (false, Entries::Now(snapshot.messages.iter().map(|message| message.seen_by(viewer)).collect()))
+            Found::Snapshot(recent) => {
+                (false, Entries::Now(recent.messages().map(|message| message.seen_by(viewer)).collect()))
             }
-            Found::Resumed { entries, .. } => (true, Entries::Raw(entries.clone())),
+            Found::Resumed(page, since) => {
+                (true, Entries::Raw(page.entries.iter().filter(|entry| entry.seq > *since).cloned().collect()))
+            }
         };
         Joined {
             id,

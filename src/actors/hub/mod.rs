@@ -34,15 +34,16 @@ use super::{
     messages::{Ask, Asked, Connected, ConnectionId, Delivery, Enlist, Gone, Question, RoomKey, Ticket, WorkerId},
 };
 use crate::{
-    broker::{Appended, BrokerEvents},
+    broker::{Appended, BrokerEvents, Link},
     chat::attendance::Change,
     clock::SharedClock,
     metrics::Metrics,
     protocol::{
         close::CloseCode,
-        command::RequestId,
+        command::{Cursor, RequestId},
+        envelope::DisconnectCause,
         error::Refusal,
-        event::{ErrorEvent, Event, LeaveReason},
+        event::{ErrorEvent, Event, LeaveReason, Mode},
         frame::Frame,
         ids::{Millis, RoomName, Seq, UserId},
     },
@@ -98,6 +99,16 @@ pub struct Hub {
     graces: VecDeque<Grace>,
     disconnected: VecDeque<Disconnected>,
     draining: Option<Draining>,
+    /// Whether the log can be reached.
+    link: Link,
+    /// Whether there are no other instances, and the log is this one's own.
+    alone: bool,
+    /// Rooms to be held against their logs.
+    checks: VecDeque<RoomKey>,
+    /// Logs being read.
+    checking: usize,
+    /// Rooms whose logs could not be read.
+    retries: Vec<RoomName>,
 }
 
 /// A connection that was lost and may come back.
@@ -115,22 +126,22 @@ enum Waiting {
     Post { reply: oneshot::Sender<Result<Appended, Refusal>>, since: Instant },
     /// A client that joins, for its read marker.
     Marker { room: RoomKey, joiner: Joiner },
-    /// A client that joins from a position.
-    Resume { room: RoomKey, joiner: Joiner },
-    /// Everyone who wants a room's last messages.
-    Snapshot { room: RoomKey },
+    /// Everyone who wants what came in a room since their positions.
+    Page { room: RoomKey },
     /// A room whose log is being read.
     Track { room: RoomKey },
     /// A room whose changes were told to the presence store.
     Presence { room: RoomKey, changes: Vec<Change>, due: bool },
     /// A client that wants a page.
-    History { connection: ConnectionId, id: Option<RequestId>, room: RoomName },
+    History { connection: ConnectionId, id: Option<RequestId>, room: RoomName, cursor: Cursor, limit: usize },
     /// A client that wants to know who is there.
     Who { connection: ConnectionId, id: Option<RequestId>, room: RoomName },
     /// A client that read something.
     Read { connection: ConnectionId, id: Option<RequestId>, room: RoomName, asked: Seq },
     /// An admin that bans.
     Ban { connection: ConnectionId, id: Option<RequestId>, user: UserId },
+    /// An admin that kicks, until the other instances have done it.
+    Kick { connection: ConnectionId, id: Option<RequestId>, user: UserId, cause: DisconnectCause },
 }
 
 /// Hand over what waits; comes when the mailbox is empty.
@@ -152,6 +163,7 @@ impl Hub {
         clock: SharedClock,
         metrics: Metrics,
     ) -> Addr<Self> {
+        let mode = store.broker.mode();
         Self::create(|ctx| {
             let bridge = Bridge::new(store, events, ctx.address()).start();
             Self {
@@ -170,6 +182,11 @@ impl Hub {
                 graces: VecDeque::new(),
                 disconnected: VecDeque::new(),
                 draining: None,
+                link: if mode == Mode::Degraded { Link::Down } else { Link::Up },
+                alone: mode == Mode::Standalone,
+                checks: VecDeque::new(),
+                checking: 0,
+                retries: Vec::new(),
             }
         })
     }
@@ -242,14 +259,6 @@ impl Hub {
         }
     }
 
-    /// Sends a frame to everyone in a room.
-    fn broadcast(&mut self, key: RoomKey, frame: &Frame) {
-        let Some(room) = self.rooms.get(key.0 as usize) else { return };
-        for worker in room.workers() {
-            self.outboxes.push(worker, Delivery::Room(key, frame.clone()));
-        }
-    }
-
     /// Lets a room go that nobody would miss.
     fn sweep_room(&mut self, key: RoomKey) {
         if !self.room(key).is_some_and(Room::is_idle) {
@@ -314,14 +323,20 @@ impl Hub {
         }
     }
 
+    /// A connection no longer stands in a room.
+    fn step_away(&mut self, connection: ConnectionId, key: RoomKey) {
+        if let Some(room) = self.room_mut(key) {
+            room.connections -= 1;
+            room.provisional.retain(|joiner| joiner.connection != connection);
+        }
+    }
+
     fn leave_everywhere(&mut self, connection: ConnectionId, lost: bool) {
         let Some(known) = self.connections.remove(&connection) else { return };
         let reason = known.leaves_as.unwrap_or(if lost { LeaveReason::Lost } else { LeaveReason::Closed });
         for (key, standing) in known.rooms {
             self.end_live(connection, known.worker, key, standing);
-            if let Some(room) = self.room_mut(key) {
-                room.connections -= 1;
-            }
+            self.step_away(connection, key);
             self.depart(key, &known.user.id, reason);
         }
     }
@@ -333,6 +348,7 @@ impl Actor for Hub {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
         Self::every(Duration::from_millis(self.config.presence_debounce_ms.max(10)), ctx, || Collect);
+        Self::keep_reading(ctx);
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     protocol::{
         close::CloseCode,
         command::RequestId,
+        envelope::PeerAsk,
         error::Refusal,
         event::{Ack, Counts, Event, LeaveReason},
         ids::{Millis, UserId},
@@ -77,6 +78,18 @@ impl Handler<CountSessions> for Hub {
 }
 
 impl Hub {
+    /// Asks the other instances to close every connection of a user; then this one does.
+    pub(super) fn kick_everywhere(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<RequestId>,
+        user: UserId,
+        cause: DisconnectCause,
+    ) {
+        let ask = PeerAsk::Disconnect { whom: Whom::User(user.clone()), cause };
+        self.ask_for(connection, Question::Peers { ask }, Waiting::Kick { connection, id, user, cause });
+    }
+
     /// Closes every connection of a kicked user and answers who asked for it, before that may be closed too.
     pub(super) fn kicked(
         &mut self,
@@ -84,9 +97,10 @@ impl Hub {
         id: Option<RequestId>,
         user: &UserId,
         cause: DisconnectCause,
+        elsewhere: usize,
     ) {
         let whom = Whom::User(user.clone());
-        let closed = self.meant(&whom).len();
+        let closed = self.meant(&whom).len() + elsewhere;
         self.reply(connection, &Event::Ack(Ack { id, closed: Some(closed), ..Ack::default() }));
         self.disconnect(&whom, cause);
     }

@@ -6,11 +6,10 @@ use smallvec::SmallVec;
 
 use crate::{
     actors::messages::{ConnectionId, WorkerId},
-    broker::Recovery,
-    chat::{attendance::Attendance, position::Track, throttle::Throttle},
+    chat::{attendance::Attendance, position::Track, recent::Recent, throttle::Throttle},
     protocol::{
         command::RequestId,
-        entry::{Entry, MessageState},
+        entry::{Entry, EntryBody},
         event::{Counts, LeaveReason},
         frame::Frame,
         ids::{Position, RoomName, Seq, UserId},
@@ -47,19 +46,25 @@ pub(super) struct Room {
     pub(super) graces: u32,
     /// Who waits for the position to settle.
     pub(super) parked: Vec<Joiner>,
-    /// Who waits for the one read of a snapshot that is under way.
-    pub(super) wanting_snapshot: Vec<Joiner>,
-    /// The last snapshot read; good while the position is still its own.
-    pub(super) snapshot: Option<Rc<Snapshot>>,
+    /// Who waits for the one read of what came since their positions.
+    pub(super) wanting_page: Vec<Joiner>,
+    /// Whether one of the questions is that read, and from where.
+    pub(super) page_asked: Option<Position>,
+    /// What the last such read gave; serves all who come back at about the same time.
+    page: Option<Rc<Resumed>>,
+    /// Whether the page was of use since it was looked at last.
+    page_used: bool,
+    /// Who was let in while the log is away, and waits for a position.
+    pub(super) provisional: Vec<Joiner>,
+    /// The last messages as they are at the room's position.
+    recent: Option<Rc<Recent>>,
+    /// Whether the room waits to be held against its log.
+    pub(super) check_due: bool,
+    /// Whether its log could not be read and is to be tried again.
+    pub(super) retry_due: bool,
     tail: Vec<(Seq, Frame)>,
     pub(super) typing: Throttle,
     pub(super) reading: Throttle,
-}
-
-/// The last messages of a room as they were at a position.
-pub(super) struct Snapshot {
-    pub(super) position: Position,
-    pub(super) messages: Vec<MessageState>,
 }
 
 /// Somebody who is joining.
@@ -68,24 +73,38 @@ pub(super) struct Joiner {
     /// Which of the connection's joins; a later one, or a `leave`, makes it void.
     pub(super) turn: u32,
     pub(super) id: Option<RequestId>,
+    /// Whether a command waits for it; not so when it was answered provisionally before.
+    pub(super) asked: bool,
     pub(super) since: Option<Position>,
     pub(super) read: Option<Seq>,
     /// What the log gave, when only the position is waited for.
     pub(super) found: Option<Found>,
 }
 
-/// What the log gave to somebody who joins.
+/// What is given to somebody who joins.
 pub(super) enum Found {
-    Snapshot(Rc<Snapshot>),
-    Resumed { position: Position, entries: Vec<Entry>, more: bool },
+    /// The last messages.
+    Snapshot(Rc<Recent>),
+    /// What came since.
+    Resumed(Rc<Resumed>, Seq),
 }
 
-impl From<Recovery> for Found {
-    fn from(recovery: Recovery) -> Self {
-        match recovery {
-            Recovery::Resumed { position, entries, more } => Self::Resumed { position, entries, more },
-            Recovery::Snapshot { position, messages } => Self::Snapshot(Rc::new(Snapshot { position, messages })),
-        }
+/// Entries right after a position.
+pub(super) struct Resumed {
+    /// After what.
+    pub(super) since: Seq,
+    /// The position of the last entry, or the first position when there is none.
+    pub(super) position: Position,
+    pub(super) entries: Vec<Entry>,
+    /// Whether the log holds more after them.
+    pub(super) more: bool,
+}
+
+impl Resumed {
+    /// Whether it holds what comes after `since`, or some of it.
+    fn serves(&self, since: &Position) -> bool {
+        let ends = if self.more { since.seq < self.position.seq } else { since.seq <= self.position.seq };
+        since.epoch == self.position.epoch && self.since <= since.seq && ends
     }
 }
 
@@ -106,8 +125,14 @@ impl Room {
             presence_asked: false,
             graces: 0,
             parked: Vec::new(),
-            wanting_snapshot: Vec::new(),
-            snapshot: None,
+            wanting_page: Vec::new(),
+            page_asked: None,
+            page: None,
+            page_used: false,
+            provisional: Vec::new(),
+            recent: None,
+            check_due: false,
+            retry_due: false,
             tail: Vec::new(),
             typing: Throttle::default(),
             reading: Throttle::default(),
@@ -138,25 +163,88 @@ impl Room {
         live.into_iter().enumerate().filter(|(_, live)| *live > 0).map(|(worker, _)| WorkerId(worker))
     }
 
-    /// Keeps a delivered frame for those who are joining.
-    pub(super) fn remember(&mut self, seq: Seq, frame: &Frame) {
-        if self.questions == 0 && self.parked.is_empty() {
+    /// Takes who came and went, as the store said, to be told with the next collection.
+    pub(super) fn came_and_went(&mut self, counts: Counts, entered: &[Arc<User>], left: &[(Arc<User>, LeaveReason)]) {
+        self.attendance.settle(counts);
+        for user in entered {
+            if self.left.remove(&user.id).is_none() {
+                self.entered.insert(user.id.clone(), user.clone());
+            }
+        }
+        for (user, reason) in left {
+            if self.entered.remove(&user.id).is_none() {
+                self.left.insert(user.id.clone(), (user.clone(), *reason));
+            }
+        }
+    }
+
+    /// Takes an entry that is being delivered: keeps its frame for those who are joining, and the messages as they are now.
+    pub(super) fn take(&mut self, entry: &Entry, frame: &Frame) {
+        if let Some(recent) = &mut self.recent
+            && !Rc::make_mut(recent).apply(entry)
+        {
+            self.recent = None;
+        }
+        if matches!(entry.body, EntryBody::Deleted { .. }) {
+            // It may hold the text.
+            self.page = None;
+        }
+        if self.questions == 0 && self.parked.is_empty() && self.page.is_none() {
             self.tail = Vec::new();
             return;
         }
         if self.tail.len() == MAX_TAIL {
             self.tail.drain(..MAX_TAIL / 2);
         }
-        self.tail.push((seq, frame.clone()));
+        self.tail.push((entry.seq, frame.clone()));
     }
 
-    /// Forgets the frames kept: they are of a life of the log that is over.
-    pub(super) fn forget_tail(&mut self) {
+    /// Sets the messages as they are now: the log was read at a new position.
+    pub(super) fn set_recent(&mut self, recent: Rc<Recent>) {
+        self.recent = Some(recent);
+    }
+
+    /// The messages as they are at the room's position.
+    pub(super) fn recent(&self) -> Option<&Rc<Recent>> {
+        self.recent.as_ref().filter(|recent| self.track.position() == Some(recent.position()))
+    }
+
+    /// What came since a position, if it was read a moment ago and what came after it is at hand.
+    pub(super) fn page_for(&mut self, since: &Position) -> Option<Found> {
+        let page = self.page.clone().filter(|page| page.serves(since))?;
+        if !page.more && self.tail_after(page.position.seq).is_none() {
+            self.page = None;
+            return None;
+        }
+        self.page_used = true;
+        Some(Found::Resumed(page, since.seq))
+    }
+
+    /// Keeps what was read for those who come back at about the same time.
+    pub(super) fn keep_page(&mut self, page: Rc<Resumed>) {
+        self.page = Some(page);
+        self.page_used = true;
+    }
+
+    /// Lets the page go that nobody used since the last call. Answers whether one is still kept.
+    pub(super) fn age_page(&mut self) -> bool {
+        if !std::mem::take(&mut self.page_used) {
+            self.page = None;
+        }
+        self.page.is_some()
+    }
+
+    /// Forgets what belongs to a life of the log that is over.
+    pub(super) fn forget_log(&mut self) {
         self.tail = Vec::new();
+        self.page = None;
     }
 
     /// The frames delivered after `seq` up to the position; `None` when they were not kept.
     pub(super) fn tail_after(&self, seq: Seq) -> Option<&[(Seq, Frame)]> {
+        if self.track.position().is_some_and(|at| at.seq == seq) {
+            return Some(&[]);
+        }
         let start = self.tail.iter().position(|(at, _)| *at == seq + 1)?;
         Some(&self.tail[start..])
     }

@@ -58,6 +58,11 @@ impl RoomKeys<'_> {
         ["guests", "members", "admins", "refs"].map(|part| format!("chat:presence:{}:{part}", self.0))
     }
 
+    /// String: what the last presence call of an instance was answered; expires.
+    pub(super) fn presence_answer(self, incarnation: &Incarnation) -> String {
+        format!("chat:presence:{}:answer:{incarnation}", self.0)
+    }
+
     fn key(self, kind: &str) -> String {
         format!("chat:{kind}:{}", self.0)
     }
@@ -89,9 +94,17 @@ pub(super) fn self_test(incarnation: &Incarnation) -> String {
     format!("chat:selftest:{incarnation}")
 }
 
+/// What the key of an instance's hash starts with; the id follows.
+pub(super) const INSTANCE_PREFIX: &str = "chat:instances:";
+
 /// Hash: what is known of an instance; expires.
 pub(super) fn instance(id: &str) -> String {
-    format!("chat:instances:{id}")
+    format!("{INSTANCE_PREFIX}{id}")
+}
+
+/// String: whom an instance took out of rooms last; expires.
+pub(super) fn reaped(incarnation: &Incarnation) -> String {
+    format!("chat:reaped:{incarnation}")
 }
 
 /// Channel of one life of an instance.

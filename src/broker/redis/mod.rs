@@ -2,6 +2,8 @@
 //!
 //! - [`link`] keeps the connections ([`clients`], [`address`]) and says whether Redis can be used; [`probing`] tries them,
 //!   [`selftest`] proves that Redis does what is needed, [`recovery`] makes up for an outage.
+//! - [`log`] is the log of record, [`presence`] knows who is where, [`directory`] the instances, [`leases`] what only one may
+//!   have.
 //! - [`subscriptions`] keeps what is listened to, [`receiver`] takes what comes.
 //! - [`accounts`] and [`bans`]: people; [`import`]: what a server kept that stood alone.
 //! - [`context`] is what all parts stand on; [`keys`] and [`scripts`] are all that Redis gets to see.
@@ -12,19 +14,22 @@ mod bans;
 mod clients;
 mod config;
 mod context;
+mod directory;
 mod failure;
 mod import;
 mod keys;
+mod leases;
 mod link;
 mod listening;
 mod log;
-mod pending;
+mod presence;
 mod probing;
 mod receiver;
 mod recovery;
 mod scripts;
 mod selftest;
 mod subscriptions;
+mod unavailable;
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
@@ -40,9 +45,11 @@ use tokio::{
 
 pub use accounts::RedisAccounts;
 pub use config::RedisConfig;
+pub use directory::{RedisDirectory, settle_identity};
 pub use import::{Carried, ImportError, RedisImport};
+pub use leases::{Lease, Leases};
 pub use log::RedisBroker;
-pub use pending::{RedisDirectory, RedisPresence};
+pub use presence::RedisPresence;
 
 use self::{
     clients::Clients,
@@ -59,10 +66,7 @@ use crate::{
     chat::link::Connection,
     clock::SharedClock,
     metrics::Metrics,
-    protocol::{
-        envelope::Incarnation,
-        ids::{InstanceId, Millis},
-    },
+    protocol::{envelope::Incarnation, ids::Millis},
 };
 
 /// Reports of failures that may wait; one is enough.
@@ -83,8 +87,8 @@ pub struct RedisOptions {
     pub dedup_window_ms: Millis,
     /// How long an instance counts as alive after its last heartbeat, milliseconds.
     pub instance_ttl_ms: Millis,
-    /// Who this is.
-    pub instance: InstanceId,
+    /// Who this is; see [`settle_identity`].
+    pub me: Incarnation,
     /// The time.
     pub clock: SharedClock,
     /// The counters.
@@ -103,6 +107,8 @@ pub struct RedisStore {
     pub accounts: Arc<RedisAccounts>,
     /// The instances.
     pub directory: Arc<RedisDirectory>,
+    /// What only one may have.
+    pub leases: Leases,
     clients: Clients,
     up: watch::Receiver<Link>,
     tasks: Mutex<JoinSet<()>>,
@@ -122,7 +128,7 @@ impl RedisStore {
             config: options.config,
             history: options.history,
             instance_ttl_ms: options.instance_ttl_ms,
-            me: Incarnation { instance: options.instance, nonce: rand::random() },
+            me: options.me,
             clock: options.clock,
             metrics: options.metrics,
             clients: clients.clone(),
@@ -135,7 +141,9 @@ impl RedisStore {
         let broker = RedisBroker::new(ctx.clone(), subscriptions.clone());
         let presence = RedisPresence::new(ctx.clone());
         let accounts = Arc::new(RedisAccounts::new(ctx.clone()));
-        let (directory, requests) = RedisDirectory::new(ctx.clone());
+        let leases = Leases::new(ctx.clone());
+        let (directory, requests) =
+            RedisDirectory::new(ctx.clone(), presence.clone(), accounts.clone(), leases.clone());
         let hearing = Arc::new(Hearing::default());
         let receiver =
             Receiver::new(ctx.clone(), hearing.clone(), broker.clone(), directory.clone(), options.dedup_window_ms);
@@ -159,7 +167,7 @@ impl RedisStore {
         tasks.spawn(link::keep(Connection::Data, clients.data.clone(), events_end.clone()));
         tasks.spawn(link::keep(Connection::Publisher, clients.publisher.clone(), events_end.clone()));
         tasks.spawn(link::keep(Connection::Subscriber, clients.subscriber.clone(), events_end));
-        let store = Self { broker, presence, accounts, directory, clients, up, tasks: Mutex::new(tasks) };
+        let store = Self { broker, presence, accounts, directory, leases, clients, up, tasks: Mutex::new(tasks) };
         Ok((store, requests))
     }
 

@@ -33,16 +33,28 @@ scripts! {
     SELF_TEST = "lua/selftest.lua";
     /// Answers the time of Redis in milliseconds.
     TIME = "lua/time.lua";
-    /// Numbers, logs and tells a batch of changes of one room.
-    APPEND = "lua/append.lua";
-    /// What follows a position, or a snapshot.
-    RECOVER = "lua/recover.lua";
-    /// A page of messages as they are now.
-    PAGE = "lua/page.lua";
-    /// Gives a room's log a new life.
-    MOVE = "lua/move.lua";
-    /// Which of some entries a room's log lacks.
-    LACKS = "lua/lacks.lua";
+    /// Users came to and went from a room on one instance.
+    PRESENCE_SYNC = "lua/presence_sync.lua";
+    /// An instance says that users are still in a room.
+    PRESENCE_REFRESH = "lua/presence_refresh.lua";
+    /// Takes users whose time is over out of rooms.
+    PRESENCE_REAP = "lua/presence_reap.lua";
+    /// Who is in a room.
+    PRESENCE_WHO = "lua/presence_who.lua";
+    /// The rooms that have users.
+    PRESENCE_ROOMS = "lua/presence_rooms.lua";
+    /// How many users there are in rooms.
+    PRESENCE_TOTALS = "lua/presence_totals.lua";
+    /// An instance says that it lives.
+    HEARTBEAT = "lua/heartbeat.lua";
+    /// The instances that live.
+    INSTANCES = "lua/instances.lua";
+    /// Takes dead instances out of the index.
+    INSTANCES_REAP = "lua/instances_reap.lua";
+    /// An instance takes itself out of the registry.
+    DEPART = "lua/depart.lua";
+    /// Leases a number of a pool.
+    LEASE = "lua/lease.lua";
     /// Adds an account unless its name is taken.
     ACCOUNT_CREATE = "lua/account_create.lua";
     /// Adds or replaces an account, ending login sessions of another role or password.
@@ -67,6 +79,16 @@ scripts! {
     IMPORT_PIECE = "lua/import_piece.lua";
     /// Opens that log.
     IMPORT_FINISH = "lua/import_finish.lua";
+    /// Numbers, logs and tells a batch of changes of one room.
+    APPEND = "lua/append.lua";
+    /// What follows a position, or a snapshot.
+    RECOVER = "lua/recover.lua";
+    /// A page of messages as they are now.
+    PAGE = "lua/page.lua";
+    /// Gives a room's log a new life.
+    MOVE = "lua/move.lua";
+    /// Which of some entries a room's log lacks.
+    LACKS = "lua/lacks.lua";
 }
 
 /// Runs a script, and gives it to Redis first if Redis does not know it.

@@ -2,6 +2,9 @@
 
 use crate::support::*;
 
+/// What opens the metrics.
+const KEY: &str = "a metrics key of 32 characters or more";
+
 /// A server whose writers are not held back.
 pub(super) fn unlimited() -> Server {
     Server::setup().env("HUBBUB__LIMITS__COMMANDS_PER_SECOND", 0).env("HUBBUB__LIMITS__MESSAGES_PER_SECOND", 0).start()
@@ -188,4 +191,63 @@ async fn who_left_is_told_nothing_more() {
     assert!(gone.received.iter().all(|event| event["type"] != "message"));
     assert_eq!(gone.refused(json!({"type": "message", "text": "hi"})).await, "not_joined");
     gone.acked(json!({"type": "leave", "room": "global"})).await;
+}
+
+/// How often the server has read logs.
+async fn log_reads(server: &Server) -> u64 {
+    let page = server.get_as("/metrics/prometheus", KEY).await.text;
+    let line = page.lines().find(|line| line.starts_with("hubbub_log_reads_total ")).unwrap();
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_storm_of_joins_reads_the_log_once() {
+    let unlimited = Server::setup()
+        .env("HUBBUB__LIMITS__COMMANDS_PER_SECOND", 0)
+        .env("HUBBUB__LIMITS__MESSAGES_PER_SECOND", 0)
+        .env("METRICS_API_KEY", KEY)
+        // What was read is kept for a round of presence or two; here for the whole test.
+        .env("PRESENCE_DEBOUNCE_MS", 60_000);
+    let server = unlimited.start();
+    let mut writer = server.guest("Ana").await;
+    fill(&mut writer, "global", 60).await;
+    let epoch = writer.received.iter().find(|event| event["type"] == "joined").unwrap()["epoch"].clone();
+
+    let mut clients = Vec::new();
+    for _ in 0..30 {
+        clients.push(server.dial().rooms("").enter().await);
+    }
+    let before = log_reads(&server).await;
+    for client in &mut clients {
+        assert_eq!(client.join("global").await["entries"].as_array().unwrap().len(), 50);
+    }
+    assert_eq!(log_reads(&server).await, before, "the last messages are at hand");
+
+    let since = |client: usize| 10 + client as u64;
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.begin(json!({"type": "join", "since": {"epoch": epoch, "seq": since(n)}})).await;
+        if n == 0 {
+            client.expect(|event| event["type"] == "joined" && event["recovered"] == true).await;
+        }
+    }
+    writer.send_acked("global", "meanwhile").await;
+    for (n, client) in clients.iter_mut().enumerate() {
+        if n > 0 {
+            client.expect(|event| event["type"] == "joined" && event["recovered"] == true).await;
+        }
+        client.expect(|event| event["type"] == "message" && event["text"] == "meanwhile").await;
+        let joined = client.received.iter().rfind(|event| event["type"] == "joined").unwrap();
+        let seqs: Vec<_> = joined["entries"].as_array().unwrap().iter().map(|entry| entry["seq"].clone()).collect();
+        let last = joined["seq"].as_u64().unwrap();
+        assert_eq!(seqs, (since(n) + 1..=last).map(|seq| json!(seq)).collect::<Vec<_>>(), "client {n}");
+        assert!(last == 61 || client.received.iter().any(|event| event["seq"] == last + 1));
+    }
+    assert_eq!(log_reads(&server).await, before + 1, "one read serves all who come back");
+
+    // A text that was taken back is not given from what was kept.
+    let taken = writer.received.iter().find(|event| event["text"] == "30").unwrap()["id"].clone();
+    writer.acked(json!({"type": "delete", "messageId": taken})).await;
+    let joined = clients[0].join_since("global", &epoch, 20).await;
+    let entry = joined["entries"].as_array().unwrap().iter().find(|entry| entry["seq"] == 30).unwrap();
+    assert_eq!((&entry["text"], &entry["deleted"]), (&json!(""), &json!(true)));
 }

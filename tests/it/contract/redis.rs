@@ -12,6 +12,7 @@ use hubbub::{
     metrics::Metrics,
     protocol::{
         command::Cursor,
+        envelope::Incarnation,
         ids::{InstanceId, Position, RoomName},
     },
 };
@@ -70,7 +71,7 @@ impl Store for InRedis {
             history: self.history,
             dedup_window_ms: 5_000,
             instance_ttl_ms: 10_000,
-            instance: InstanceId::parse(&format!("test-{:x}", rand::random::<u32>())).unwrap(),
+            me: Incarnation { instance: InstanceId::parse("test").unwrap(), nonce: rand::random() },
             clock: Arc::new(SystemClock),
             metrics: Metrics::default(),
             events: sender,

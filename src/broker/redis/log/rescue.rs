@@ -118,7 +118,7 @@ pub(super) async fn give_new_life(context: &Context, room: &RoomName, old: &Epoc
     let now = now.map_err(|error| append::failed(context, room, &error))?;
     if now == fresh.as_str() {
         warn!(%room, "the log was forked; it has a new epoch");
-        context.metrics.forks.inc();
+        context.metrics.epochs_moved.inc();
     }
     Ok(())
 }

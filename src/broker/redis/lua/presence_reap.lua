@@ -1,0 +1,43 @@
+-- Takes users whose time is over out of rooms; whoever calls first gets them.
+-- KEYS  answer: what the last call of this instance was answered; occupied; then for each room guests, members, admins, refs
+-- ARGV  number of the call, most users of a role to take out of a room, then the rooms
+-- Gives for each room: guests, members, admins, all that are kept, ms until the next expires (-1: none), then id, role and
+-- name of each user taken out. A call that comes twice is answered twice the same.
+local call, most = ARGV[1], tonumber(ARGV[2])
+local before = redis.call('GET', KEYS[1])
+if before and string.sub(before, 1, #call + 1) == call .. ':' then
+  return cmsgpack.unpack(string.sub(before, #call + 2))
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local answer, any = {}, false
+for r = 3, #ARGV do
+  local at = 2 + (r - 3) * 4
+  local refs = KEYS[at + 4]
+  local room = { 0, 0, 0, 0, -1 }
+  local first
+  for i = 1, 3 do
+    local set = KEYS[at + i]
+    local dead = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, most)
+    for d = 1, #dead do
+      local role, _, name = string.match(redis.call('HGET', refs, dead[d]) or '', '^([123])|([^|]*)|(.*)$')
+      redis.call('ZREM', set, dead[d])
+      redis.call('HDEL', refs, dead[d])
+      if role then
+        room[#room + 1] = dead[d]
+        room[#room + 1] = role
+        room[#room + 1] = name
+      end
+      any = true
+    end
+    room[i] = redis.call('ZCOUNT', set, '(' .. now, '+inf')
+    room[4] = room[4] + redis.call('ZCARD', set)
+    local least = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
+    if least then first = math.min(first or math.huge, tonumber(least)) end
+  end
+  if first then room[5] = math.max(0, first - now) end
+  if room[4] == 0 then redis.call('ZREM', KEYS[2], ARGV[r]) end
+  answer[#answer + 1] = room
+end
+if any then redis.call('SET', KEYS[1], call .. ':' .. cmsgpack.pack(answer), 'PX', 60000) end
+return answer
