@@ -22,7 +22,7 @@ use proptest::{
 };
 use tokio::sync::mpsc;
 
-use super::{Opened, Store, local::Local, model, support::*};
+use super::{Opened, Store, model, support::*};
 use crate::support::redis::Redis;
 
 super::suite! {
@@ -38,17 +38,16 @@ super::suite! {
         rooms_are_listed_by_name;
 }
 
-/// The log in a Redis; the rest of the store is a local one that these checks leave alone.
+/// A store in a Redis.
 pub(super) struct InRedis {
     pub(super) redis: Arc<Redis>,
     pub(super) history: HistoryConfig,
     pub(super) config: RedisConfig,
-    rest: Local,
 }
 
 impl InRedis {
     fn at(redis: Arc<Redis>) -> Self {
-        Self { redis, history: HistoryConfig::default(), config: RedisConfig::default(), rest: Local::new() }
+        Self { redis, history: HistoryConfig::default(), config: RedisConfig::default() }
     }
 
     /// In a Redis that others use too.
@@ -78,8 +77,13 @@ impl Store for InRedis {
         };
         let (store, requests) = RedisStore::open(options).unwrap();
         assert!(store.is_up_within(PATIENCE).await, "Redis can be used");
-        let local = self.rest.open().await;
-        Opened { broker: store.broker.clone(), events, _rest: Box::new((store, requests)), ..local }
+        Opened {
+            broker: store.broker.clone(),
+            accounts: store.accounts.clone(),
+            presence: store.presence.clone(),
+            events,
+            _rest: Box::new((store, requests)),
+        }
     }
 }
 
