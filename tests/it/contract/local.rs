@@ -114,7 +114,8 @@ async fn times_never_fall() {
 
 #[tokio::test]
 async fn release_forgets_an_empty_room() {
-    let store = Local::new().open().await;
+    let local = Local::new();
+    let store = local.open().await;
     let room = fresh_room();
     let before = position(&store.broker, &room).await;
     store.broker.release(&room);

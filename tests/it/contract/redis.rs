@@ -12,7 +12,7 @@ use hubbub::{
     metrics::Metrics,
     protocol::{
         command::Cursor,
-        envelope::Incarnation,
+        envelope::{Incarnation, Telling},
         ids::{InstanceId, Position, RoomName},
     },
 };
@@ -206,6 +206,36 @@ async fn a_page_finds_few_messages_among_many_entries() {
     assert_eq!((page.messages.len(), page.more), (0, false));
 }
 
+#[tokio::test]
+async fn what_is_told_comes_to_others_only() {
+    let store = InRedis::shared();
+    let (mut one, mut two) = (store.open().await, store.open().await);
+    let (room, ana) = (fresh_room(), ana());
+    for opened in [&one, &two] {
+        opened.broker.subscribe(room.clone()).await.unwrap();
+    }
+    one.broker.tell(&room, Telling::Typing { user: ana.clone() });
+    say(&one.broker, &room, &ana, "behind it").await;
+    let expected = BrokerEvent::Told(room.clone(), Telling::Typing { user: ana });
+    assert_eq!(next(&mut two, &room).await, expected);
+    assert!(matches!(next(&mut two, &room).await, BrokerEvent::Committed(_)));
+    assert!(matches!(next(&mut one, &room).await, BrokerEvent::Committed(_)));
+}
+
+/// The next that is told of a room.
+async fn next(opened: &mut Opened, room: &RoomName) -> BrokerEvent {
+    loop {
+        let event = tokio::time::timeout(PATIENCE, opened.events.recv()).await.unwrap().unwrap();
+        match &event {
+            BrokerEvent::Told(of, _) | BrokerEvent::Missed(Some(of)) if of == room => return event,
+            BrokerEvent::Committed(entries) if entries.iter().any(|numbered| numbered.entry.room == *room) => {
+                return event;
+            }
+            _ => {}
+        }
+    }
+}
+
 /// What this instance has of a room.
 async fn tail(broker: &Arc<dyn Broker>, room: &RoomName) -> Tail {
     let recent = whole_log(broker, room).await.iter().map(|entry| (entry.seq, entry.print())).collect();
@@ -255,12 +285,7 @@ async fn a_lost_suffix_is_put_back_in_a_new_epoch() {
     let again = one(&opened.broker, &room, &ana, message("mine 1", Some("k"))).await.unwrap();
     assert_eq!((again.message_id, again.seq, again.duplicate), (mine.message_id, Some(3), true));
     // Everybody else is told to look again.
-    loop {
-        let event = tokio::time::timeout(PATIENCE, opened.events.recv()).await.unwrap().unwrap();
-        if event == BrokerEvent::Missed(Some(room.clone())) {
-            break;
-        }
-    }
+    while next(&mut opened, &room).await != BrokerEvent::Missed(Some(room.clone())) {}
     // Once is enough.
     let tail = self::tail(&opened.broker, &room).await;
     let followed = opened.broker.follow(room.clone(), Some(tail.clone()), ALL).await.unwrap();
