@@ -90,8 +90,6 @@ impl StartError {
 struct Ground<'a> {
     settings: &'a Settings,
     instance: Instance,
-    /// Which start of the instance this is.
-    nonce: u32,
     clock: SharedClock,
     metrics: Metrics,
     lifecycle: Lifecycle,
@@ -109,7 +107,6 @@ impl<'a> Ground<'a> {
         Ok(Self {
             settings,
             instance,
-            nonce: rand::random(),
             clock,
             metrics: Metrics::default(),
             lifecycle: Lifecycle::default(),
@@ -128,18 +125,18 @@ pub fn serve(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
 
 async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     let mut ground = Ground::new(settings)?;
-    store::settle_identity(&mut ground).await?;
     let (events_in, events) = mpsc::channel(BROKER_EVENTS);
-    let opened = store::open(&ground, events_in, new_epoch).await?;
-    let store = opened.store.clone();
+    let store::Opened { store, requests, backend } = store::open(&mut ground, events_in, new_epoch).await?;
+    let directory = store.directory.clone();
     let people = People::new(settings, &store.accounts, &ground.clock).await?;
 
     let arbiter = Arbiter::new();
     let hub = start_hub(&arbiter, &ground, &store, events).await?;
 
-    let Listening { listener, address, lease } = listener::listen(settings, opened.leases()).await?;
+    let Listening { listener, address, lease } = listener::listen(settings, backend.leases()).await?;
     let stop = Arc::new(Notify::new());
     let state = Data::new(state(&ground, store, people, &hub, &stop)?);
+    actix_rt::spawn(http::peers::serve(requests, state.clone()));
     let options = ServerOptions {
         workers: settings.server.worker_count(),
         max_connections: settings.server.http_connections_per_worker(),
@@ -160,14 +157,14 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     ground.lifecycle.advance(Stage::Draining);
     actix_rt::spawn(signals::end_at_once(signals));
     drain::drain(&ground.lifecycle, &hub, &ground.metrics, &settings.drain).await;
-    opened.store.directory.depart().await;
+    directory.depart().await;
 
     workers.stop(false).await;
     arbiter.stop();
     if let Some(lease) = lease {
         lease.release().await;
     }
-    opened.close().await;
+    backend.close().await;
     ground.lifecycle.advance(Stage::Stopped);
     info!("stopped");
     Ok(())

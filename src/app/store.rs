@@ -15,7 +15,6 @@ use crate::{
         redis::{self, Leases, RedisOptions, RedisStore},
     },
     protocol::envelope::Incarnation,
-    settings::Settings,
 };
 
 /// How long the start waits for Redis; then the server starts degraded.
@@ -27,29 +26,19 @@ pub(super) struct Opened {
     pub(super) store: Store,
     /// What other instances ask of this one.
     pub(super) requests: PeerRequests,
-    backend: Backend,
+    /// What is to be ended.
+    pub(super) backend: Backend,
 }
 
-enum Backend {
+/// What keeps everything.
+pub(super) enum Backend {
     Local(Arc<LocalBroker>),
     Redis(RedisStore),
 }
 
-/// Settles which id this instance has among the others, before anything shows it.
-pub(super) async fn settle_identity(ground: &mut Ground<'_>) -> Result<(), StartError> {
-    let Ground { settings, metrics, .. } = ground;
-    if settings.distributed.enabled {
-        let (url, ttl) = (redis_url(settings), settings.distributed.instance_ttl_ms);
-        let wanted = Incarnation { instance: ground.instance.id.clone(), nonce: ground.nonce };
-        let me = redis::settle_identity(&url, &settings.redis, ttl, wanted, metrics).await?;
-        ground.instance.id = me.instance;
-    }
-    Ok(())
-}
-
-/// Opens the store that the settings name; it tells `events`.
+/// Opens the store that the settings name; it tells `events`. Before that, an instance that is one of many settles its id.
 pub(super) async fn open(
-    ground: &Ground<'_>,
+    ground: &mut Ground<'_>,
     events: mpsc::Sender<BrokerEvent>,
     new_epoch: bool,
 ) -> Result<Opened, StartError> {
@@ -76,8 +65,8 @@ fn open_file(ground: &Ground<'_>, events: mpsc::Sender<BrokerEvent>, new_epoch: 
     Ok(Opened { store, requests, backend: Backend::Local(broker) })
 }
 
-async fn open_redis(ground: &Ground<'_>, events: mpsc::Sender<BrokerEvent>) -> Result<Opened, StartError> {
-    let Ground { settings, instance, clock, metrics, .. } = ground;
+async fn open_redis(ground: &mut Ground<'_>, events: mpsc::Sender<BrokerEvent>) -> Result<Opened, StartError> {
+    let settings = ground.settings;
     let file = &settings.store.path;
     if file.exists() {
         warn!(
@@ -85,15 +74,20 @@ async fn open_redis(ground: &Ground<'_>, events: mpsc::Sender<BrokerEvent>) -> R
             file.display()
         );
     }
+    let url = settings.distributed.redis_url.clone().unwrap_or_else(|| Secret::new(""));
+    let instance_ttl_ms = settings.distributed.instance_ttl_ms;
+    let wanted = Incarnation { instance: ground.instance.id.clone(), nonce: rand::random() };
+    let me = redis::settle_identity(&url, &settings.redis, instance_ttl_ms, wanted, &ground.metrics).await?;
+    ground.instance.id = me.instance.clone();
     let (redis, requests) = RedisStore::open(RedisOptions {
-        url: redis_url(settings),
+        url,
         config: settings.redis.clone(),
         history: settings.history,
         dedup_window_ms: settings.dedup.window_ms,
-        instance_ttl_ms: settings.distributed.instance_ttl_ms,
-        me: Incarnation { instance: instance.id.clone(), nonce: ground.nonce },
-        clock: clock.clone(),
-        metrics: metrics.clone(),
+        instance_ttl_ms,
+        me,
+        clock: ground.clock.clone(),
+        metrics: ground.metrics.clone(),
         events,
     })?;
     if !redis.is_up_within(START_PATIENCE).await {
@@ -108,22 +102,18 @@ async fn open_redis(ground: &Ground<'_>, events: mpsc::Sender<BrokerEvent>) -> R
     Ok(Opened { store, requests, backend: Backend::Redis(redis) })
 }
 
-fn redis_url(settings: &Settings) -> Secret {
-    settings.distributed.redis_url.clone().unwrap_or_else(|| Secret::new(""))
-}
-
-impl Opened {
+impl Backend {
     /// What one instance of many has at a time; `None` for one that stands alone.
     pub(super) fn leases(&self) -> Option<&Leases> {
-        match &self.backend {
-            Backend::Local(_) => None,
-            Backend::Redis(redis) => Some(&redis.leases),
+        match self {
+            Self::Local(_) => None,
+            Self::Redis(redis) => Some(&redis.leases),
         }
     }
 
     /// Ends it, after all who use it.
     pub(super) async fn close(self) {
-        match self.backend {
+        match self {
             Backend::Local(broker) => broker.shut_down(),
             Backend::Redis(redis) => redis.shut_down().await,
         }

@@ -133,6 +133,8 @@ series! {
     gaps: Counter;
     /// Entries that came with the number of another one: the log lost some and gave their numbers again.
     forks: Counter;
+    /// Logs found to have lost what was delivered, and given a new epoch.
+    epochs_moved: Counter;
     /// Gaps filled from the log.
     catchups: Counter;
     /// Seconds from accepting a command to its committed entry back at the hub.
@@ -141,6 +143,16 @@ series! {
     commit_seconds: Histogram = Histogram::new(exponential_buckets(0.00025, 2.0, 14));
     /// Entries in one commit.
     commit_entries: Histogram = Histogram::new(exponential_buckets(1.0, 2.0, 11));
+    /// Changes that wait for the log, those on their way included.
+    outbox_waiting: Gauge;
+    /// Messages accepted while the log was away.
+    provisional: Counter;
+    /// Provisional messages that could no longer be logged.
+    undelivered: Counter;
+    /// Seconds from publishing a batch to its frame back from Redis.
+    receipt_seconds: Latency = Latency::new(exponential_buckets(0.0005, 2.0, 14));
+    /// Entries put back that the log had lost.
+    rescued: Counter;
     /// Rooms with members on this instance.
     rooms_live: Gauge;
     /// Rounds in which collected comings and goings were sent out.

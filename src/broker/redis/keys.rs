@@ -37,9 +37,14 @@ impl RoomKeys<'_> {
     }
 
     /// Hash of a period of time: message id that was trimmed from the log before its key may be forgotten → what its
-    /// retry is answered.
-    pub(super) fn idem(self, period: u64) -> String {
-        format!("chat:idem:{}:{period}", self.0)
+    /// retry is answered. Behind this name stands `:` and the period, which the script knows by the clock of Redis.
+    pub(super) fn idem(self) -> String {
+        self.key("idem")
+    }
+
+    /// String: the answer to the last batch of an instance that held more than messages; expires.
+    pub(super) fn done(self, origin: &Incarnation) -> String {
+        format!("chat:done:{}:{origin}", self.0)
     }
 
     /// Hash: user → read marker.
@@ -78,7 +83,7 @@ pub(super) const INSTANCES: &str = "chat:instances";
 /// String: the secret that signs resume tokens.
 pub(super) const SECRET: &str = "chat:secret";
 
-/// Sorted set: room that has entries → time of the last one.
+/// Sorted set of the rooms that have entries; all scores are 0, so that it is in the order of names.
 pub(super) const ROOMS: &str = "chat:rooms";
 
 /// Sorted set: room that has users → time until which somebody is there.

@@ -2,9 +2,9 @@
 //!
 //! - [`link`] keeps the connections ([`clients`], [`address`]) and says whether Redis can be used; [`probing`] tries them,
 //!   [`selftest`] proves that Redis does what is needed, [`recovery`] makes up for an outage.
+//! - [`log`] is the log of record, [`presence`] knows who is where, [`directory`] the instances, [`leases`] what only one may
+//!   have.
 //! - [`subscriptions`] keeps what is listened to, [`receiver`] takes what comes.
-//! - [`presence`]: who is in which room. [`directory`]: the instances and what they ask of one another. [`leases`]: what
-//!   one instance has at a time.
 //! - [`accounts`] and [`bans`]: people; [`import`]: what a server kept that stood alone.
 //! - [`context`] is what all parts stand on; [`keys`] and [`scripts`] are all that Redis gets to see.
 
@@ -21,7 +21,7 @@ mod keys;
 mod leases;
 mod link;
 mod listening;
-mod pending;
+mod log;
 mod presence;
 mod probing;
 mod receiver;
@@ -48,7 +48,7 @@ pub use config::RedisConfig;
 pub use directory::{RedisDirectory, settle_identity};
 pub use import::{Carried, ImportError, RedisImport};
 pub use leases::{Lease, Leases};
-pub use pending::RedisBroker;
+pub use log::RedisBroker;
 pub use presence::RedisPresence;
 
 use self::{
@@ -107,7 +107,7 @@ pub struct RedisStore {
     pub accounts: Arc<RedisAccounts>,
     /// The instances.
     pub directory: Arc<RedisDirectory>,
-    /// What one instance has at a time.
+    /// What only one may have.
     pub leases: Leases,
     clients: Clients,
     up: watch::Receiver<Link>,

@@ -56,7 +56,7 @@ impl Recovery {
         self.accounts.reassert().await?;
         // From here on nothing passes unheard; what did is read.
         self.ctx.tell_hub(BrokerEvent::Missed(None)).await;
-        self.broker.recover_after_outage().await;
+        self.broker.recover_after_outage().await?;
         self.presence.full_sync().await;
         self.ctx.metrics.redis_recovery_seconds.observe(since.elapsed().as_secs_f64());
         Ok(())

@@ -79,6 +79,16 @@ scripts! {
     IMPORT_PIECE = "lua/import_piece.lua";
     /// Opens that log.
     IMPORT_FINISH = "lua/import_finish.lua";
+    /// Numbers, logs and tells a batch of changes of one room.
+    APPEND = "lua/append.lua";
+    /// What follows a position, or a snapshot.
+    RECOVER = "lua/recover.lua";
+    /// A page of messages as they are now.
+    PAGE = "lua/page.lua";
+    /// Gives a room's log a new life.
+    MOVE = "lua/move.lua";
+    /// Which of some entries a room's log lacks.
+    LACKS = "lua/lacks.lua";
 }
 
 /// Runs a script, and gives it to Redis first if Redis does not know it.

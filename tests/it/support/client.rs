@@ -45,13 +45,23 @@ impl Client {
         protocol: Option<String>,
         cookie: Option<String>,
     ) -> Self {
+        Self::try_arrive(address, stream, protocol, cookie).await.expect("a welcome")
+    }
+
+    /// The same, if the connection does not end before the welcome.
+    pub(crate) async fn try_arrive(
+        address: SocketAddr,
+        stream: BufStream<TcpStream>,
+        protocol: Option<String>,
+        cookie: Option<String>,
+    ) -> Option<Self> {
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
         let (received, unseen, welcome) = (Vec::new(), VecDeque::new(), Value::Null);
         let mut client =
             Self { address, socket, welcome, protocol, cookie, received, unseen, next_id: 1, close_code: None };
-        client.welcome = client.next().await.expect("a welcome");
+        client.welcome = client.next().await?;
         assert_eq!(client.welcome["type"], "welcome");
-        client
+        Some(client)
     }
 
     pub(crate) fn id(&self) -> String {
@@ -186,6 +196,22 @@ impl Client {
         timeout(PATIENCE, self.receive()).await.expect("an event or the end")
     }
 
+    /// The next event, whenever it comes; none at the end of the connection. Nothing is lost when it is given up, and
+    /// nothing is remembered: for those who hear very much.
+    pub(crate) async fn hear(&mut self) -> Option<Value> {
+        if let Some(event) = self.unseen.pop_front() {
+            return Some(event);
+        }
+        let event = self.receive().await;
+        self.received.clear();
+        event
+    }
+
+    /// The code of the close frame that came, if one did.
+    pub(crate) fn close_code(&self) -> Option<u16> {
+        self.close_code
+    }
+
     /// Reads up to an event that matches; false when the connection ends before.
     pub(crate) async fn reads_until(&mut self, mut matches: impl FnMut(&Value) -> bool) -> bool {
         while let Some(event) = self.next().await {
@@ -215,9 +241,13 @@ impl Client {
 
     /// Says goodbye.
     pub(crate) async fn close(mut self) {
-        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-        self.socket.close(Some(frame)).await.unwrap();
+        self.try_close().await.unwrap();
         self.closed().await;
+    }
+
+    /// Says goodbye to a server that may not listen.
+    pub(crate) async fn try_close(&mut self) -> Result<(), Error> {
+        self.socket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })).await
     }
 
     /// Is gone without a word.

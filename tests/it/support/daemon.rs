@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io,
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
@@ -86,6 +87,11 @@ impl Daemon {
     /// Sends a command as the administrator.
     pub(super) fn call(&self, command: &[&str]) -> Reply {
         self.call_as(self.kind.admin, command)
+    }
+
+    /// The same, of one that may be closing its connections.
+    pub(super) fn try_call(&self, command: &[&str]) -> io::Result<Reply> {
+        resp::call(address(self.port), self.kind.admin, command, PATIENCE)
     }
 
     pub(super) fn signal(&self, name: &str) {

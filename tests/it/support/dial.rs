@@ -1,6 +1,6 @@
 //! Connecting: what a client says of itself, and how it is refused.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::Value;
@@ -76,20 +76,8 @@ impl Dial {
 
     /// Connects; an answer other than the upgrade is an error.
     pub(crate) async fn open(self) -> Result<Client, Refused> {
-        let request = self.request();
-        let socket = TcpSocket::new_v4().unwrap();
-        if let Some(bytes) = self.receive_buffer {
-            socket.set_recv_buffer_size(bytes).unwrap();
-        }
-        let stream = socket.connect(self.address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let mut stream = BufStream::new(stream);
-        let answer = timeout(PATIENCE, async {
-            stream.write_all(request.as_bytes()).await?;
-            stream.flush().await?;
-            Head::read(&mut stream).await
-        });
-        let head = answer.await.expect("no answer to the handshake").unwrap();
+        let (head, mut stream) =
+            timeout(PATIENCE, self.shake_hands()).await.expect("no answer to the handshake").unwrap();
         if head.status != 101 {
             // Read to the end, which a refusal has: it closes.
             let mut body = Vec::new();
@@ -97,9 +85,31 @@ impl Dial {
             let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
             return Err(Refused { status: head.status, headers: head.headers, body });
         }
-        let header = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
-        let (protocol, cookie) = (header("sec-websocket-protocol"), header("set-cookie"));
+        let (protocol, cookie) = (head.text("sec-websocket-protocol"), head.text("set-cookie"));
         Ok(Client::arrive(self.address, stream, protocol, cookie).await)
+    }
+
+    /// Connects where nobody may be: none if it fails in any way, or takes longer than `patience`.
+    pub(crate) async fn attempt(self, patience: Duration) -> Option<Client> {
+        let attempt = async {
+            let (head, stream) = self.shake_hands().await.ok().filter(|(head, _)| head.status == 101)?;
+            let (protocol, cookie) = (head.text("sec-websocket-protocol"), head.text("set-cookie"));
+            Client::try_arrive(self.address, stream, protocol, cookie).await
+        };
+        timeout(patience, attempt).await.ok()?
+    }
+
+    async fn shake_hands(&self) -> io::Result<(Head, BufStream<TcpStream>)> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(bytes) = self.receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        let stream = socket.connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        let mut stream = BufStream::new(stream);
+        stream.write_all(self.request().as_bytes()).await?;
+        stream.flush().await?;
+        Ok((Head::read(&mut stream).await?, stream))
     }
 
     /// Connects and waits to be in the rooms asked for, or in `global`.
@@ -163,10 +173,15 @@ struct Head {
 }
 
 impl Head {
+    fn text(&self, name: &str) -> Option<String> {
+        self.headers.get(name).map(|value| value.to_str().unwrap().to_owned())
+    }
+
     async fn read(stream: &mut BufStream<TcpStream>) -> io::Result<Self> {
         let mut status = String::new();
         stream.read_line(&mut status).await?;
-        let status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
+        let strange = || io::Error::new(io::ErrorKind::InvalidData, format!("no status line but {status:?}"));
+        let status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(strange)?;
         let mut headers = HeaderMap::new();
         loop {
             let mut line = String::new();

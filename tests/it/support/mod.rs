@@ -5,14 +5,19 @@
 //! - [`redis`]: a real Redis, and its faults ([`daemon`], [`process`], [`resp`]: what it stands on).
 //! - [`sentinel`]: a primary, a replica, and who watches them.
 //! - [`proxy`]: a network between two that can be cut, stalled and slowed.
+//! - [`cluster`]: several instances around one Redis.
+//! - [`checker`]: many clients that follow the contract through every fault, and [`ledger`], which finds what was broken.
 //! - [`web`]: plain HTTP. [`token`]: JWTs of any shape. [`browser`]: headless Chromium.
 //!
 //! Everything that waits, waits for a condition, and fails after [`PATIENCE`].
 
 pub(crate) mod browser;
+pub(crate) mod checker;
 pub(crate) mod client;
+pub(crate) mod cluster;
 mod daemon;
 pub(crate) mod dial;
+pub(crate) mod ledger;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
@@ -26,6 +31,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use client::Client;
 pub(crate) use dial::{Dial, Refused};
+pub(crate) use redis::Redis;
 pub(crate) use serde_json::{Value, json};
 pub(crate) use server::Server;
 

@@ -156,6 +156,11 @@ impl Redis {
         value.unwrap_or_else(|| panic!("no {field} in INFO")).to_owned()
     }
 
+    /// Its `ROLE`; none while it changes, when it closes its connections.
+    pub(super) fn role(&self) -> Option<Reply> {
+        self.daemon.try_call(&["ROLE"]).ok()
+    }
+
     /// Ends it as a crash does. What it has answered is in its file.
     pub(crate) fn kill9(&mut self) {
         self.daemon.kill9();

@@ -12,9 +12,10 @@ use super::{
 /// What the Sentinels call the primary.
 const SERVICE: &str = "hubbub";
 
-/// How long the primary says nothing before it counts as down, and how long a fail-over may take before the next try.
+/// How long the primary says nothing before it counts as down, and how long a fail-over may take. The next one waits for
+/// twice that since the last.
 const DOWN_AFTER_MS: u64 = 1_000;
-const FAILOVER_TIMEOUT_MS: u64 = 5_000;
+const FAILOVER_TIMEOUT_MS: u64 = 2_500;
 
 /// Without users of its own: the login of Redis' user is not asked for.
 const KIND: Kind = Kind { program: "redis-sentinel", admin: None };
@@ -46,8 +47,9 @@ impl Sentinels {
         let args = ["--bind", "127.0.0.1"].map(str::to_owned).to_vec();
         let sentinels: Vec<_> = (0..sentinels).map(|_| Daemon::start(KIND, &config, &[], args.clone())).collect();
         for sentinel in &sentinels {
-            // They look every 10 s otherwise, and a fail-over is over when they have looked.
-            let quick = ["INFO-PERIOD", "200", "PUBLISH-PERIOD", "200", "ASK-PERIOD", "200", "PING-PERIOD", "200"];
+            // They look every 10 s otherwise, and a fail-over is over when they have looked. They tell each other less
+            // often: after four times that, one that had not heard of a new primary would undo it.
+            let quick = ["INFO-PERIOD", "250", "ASK-PERIOD", "250", "PING-PERIOD", "250", "PUBLISH-PERIOD", "750"];
             let said = sentinel.call(&[&["SENTINEL", "DEBUG"], &quick[..]].concat());
             assert_eq!(said, Reply::Text("OK".into()));
         }
@@ -99,18 +101,25 @@ impl Sentinels {
         self.wait_for_other_than(before);
     }
 
-    /// Waits until the replica follows the primary.
+    /// Waits until the replica follows the primary and has all that the primary has now.
     pub(crate) fn wait_for_replica(&mut self) {
+        let primary = self.primary().address();
+        let wanted: i64 = self.primary().info("master_repl_offset").parse().unwrap();
+        let follows = |role: &Reply| match role.list() {
+            [kind, _, port, state, offset] => {
+                let of_primary = port.int() == i64::from(primary.port());
+                kind.text() == "slave" && of_primary && state.text() == "connected" && offset.int() >= wanted
+            }
+            _ => false,
+        };
         let replica = self.replica();
-        let follows =
-            || replica.command(&["ROLE"]).list()[0].text() == "slave" && replica.info("master_link_status") == "up";
-        wait("the replica to follow", follows);
+        wait("the replica to follow", || replica.role().is_some_and(|role| follows(&role)));
     }
 
     fn wait_for_other_than(&mut self, before: SocketAddr) {
         wait("another primary", || self.primary_address() != before);
         let primary = self.primary();
-        wait("it to take writes", || primary.command(&["ROLE"]).list()[0].text() == "master");
+        wait("it to take writes", || primary.role().is_some_and(|role| role.list()[0].text() == "master"));
     }
 
     fn is_known_to(&self, sentinel: &Daemon) -> bool {

@@ -1,0 +1,124 @@
+//! Puts back what the log lost of this instance's entries: after a fail-over that lost its last second, a restored
+//! backup, or a flushed server.
+
+use fred::{error::Error, types::Value};
+use tracing::warn;
+
+use super::{
+    EMPTY_ROOM_MS,
+    append::{self, Done, Failed, frame_start, is_message, subject},
+    fresh_epoch,
+    outbox::BATCH_CHANGES,
+    publisher::Publisher,
+    ring::Acked,
+};
+use crate::{
+    broker::redis::{context::Context, keys::RoomKeys, scripts},
+    protocol::ids::{Epoch, RoomName},
+};
+
+/// Entries looked for in one run of the script: about a fifth of a millisecond.
+const LOOK: usize = 256;
+
+impl Publisher {
+    /// Looks at every room this instance had something logged in lately.
+    pub(super) async fn rescue_all(&self) -> Result<(), Failed> {
+        let rooms = self.ring().rooms();
+        for room in rooms {
+            self.rescue(&room).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts back what the room's log lacks of this instance's entries, in their first order and with their first ids.
+    /// A log that lacks some and has its old epoch gets a fresh one before, so that no number is used twice in one.
+    pub(super) async fn rescue(&self, room: &RoomName) -> Result<(), Failed> {
+        let _one = self.rescuing.lock().await;
+        let context = &self.context;
+        let acked = self.ring().entries(room, usize::MAX);
+        let (mut epoch, mut missing) = (None, Vec::new());
+        for entries in acked.chunks(LOOK) {
+            let lacking = lacks(context, room, entries).await?;
+            epoch = lacking.0;
+            missing.extend(lacking.1);
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        warn!(%room, entries = missing.len(), "the log lost entries of this instance; they are put back");
+        if let Some(epoch) = epoch.filter(|epoch| missing.iter().any(|acked| acked.epoch == *epoch)) {
+            give_new_life(context, room, &epoch).await?;
+        }
+        for entries in missing.chunks(BATCH_CHANGES) {
+            self.put_back(room, entries).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the end of each room only, and closer where that is gone.
+    pub(super) async fn look_at_tails(&self) {
+        let rooms = self.ring().rooms();
+        for room in rooms {
+            let tail = self.ring().entries(&room, BATCH_CHANGES);
+            let looked = match lacks(&self.context, &room, &tail).await {
+                Ok((_, missing)) if missing.is_empty() => Ok(()),
+                Ok(_) => self.rescue(&room).await,
+                Err(failed) => Err(failed),
+            };
+            // Said where it happened; the next look is soon enough.
+            if looked.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn put_back(&self, room: &RoomName, entries: &[Acked]) -> Result<(), Failed> {
+        let context = &self.context;
+        let batch: Vec<_> = entries.iter().map(|acked| acked.body.clone()).collect();
+        let Done { epoch, answers } = append::append(context, room, context.next_frame(), &batch).await?;
+        let mut ring = self.ring();
+        for (old, answer) in entries.iter().zip(answers) {
+            ring.put_back(room, old, answer.ok().map(|at| (&epoch, at)));
+            context.metrics.rescued.inc();
+        }
+        Ok(())
+    }
+}
+
+/// Which entries the room's log lacks, and its epoch.
+async fn lacks(context: &Context, room: &RoomName, entries: &[Acked]) -> Result<(Option<Epoch>, Vec<Acked>), Failed> {
+    let keys = RoomKeys(room);
+    let mut args: Vec<Value> = Vec::with_capacity(entries.len() * 4);
+    for Acked { body, at, .. } in entries {
+        let kind = if is_message(body) { "m" } else { "" };
+        args.extend([kind, subject(body).as_str(), &at.seq.to_string(), &at.ts.to_string()].map(Value::from));
+    }
+    let names = vec![keys.meta(), keys.log(), keys.ids()];
+    let answer: Result<Vec<String>, Error> = scripts::run(&scripts::LACKS, &context.clients.data, names, args).await;
+    let answer = answer.map_err(|error| append::failed(context, room, &error))?;
+    let mut words = answer.into_iter();
+    let epoch = words.next().and_then(|epoch| Epoch::parse(&epoch).ok());
+    let places = words.filter_map(|place| place.parse::<usize>().ok()?.checked_sub(1));
+    Ok((epoch, places.filter_map(|place| entries.get(place).cloned()).collect()))
+}
+
+/// Gives a log that lost something a fresh epoch, unless somebody did already, and has everybody look at it.
+pub(super) async fn give_new_life(context: &Context, room: &RoomName, old: &Epoch) -> Result<(), Failed> {
+    let keys = RoomKeys(room);
+    let fresh = fresh_epoch();
+    let args: Vec<Value> = vec![
+        old.as_str().into(),
+        fresh.as_str().into(),
+        keys.channel().into(),
+        frame_start(&context.me.to_string(), context.next_frame(), "moved").into(),
+        EMPTY_ROOM_MS.to_string().into(),
+    ];
+    let names = vec![keys.meta(), keys.log(), keys.ids(), keys.state()];
+    let now: Result<String, Error> = scripts::run(&scripts::MOVE, &context.clients.publisher, names, args).await;
+    let now = now.map_err(|error| append::failed(context, room, &error))?;
+    if now == fresh.as_str() {
+        warn!(%room, "the log was forked; it has a new epoch");
+        context.metrics.epochs_moved.inc();
+    }
+    Ok(())
+}

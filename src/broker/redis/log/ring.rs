@@ -1,0 +1,172 @@
+//! What this instance had logged lately, in case the log loses it; pure.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::append::Logged;
+use crate::protocol::{
+    entry::EntryBody,
+    ids::{Epoch, Millis, RoomName},
+};
+
+/// How long an entry is kept: as long as its key is remembered, so that what is put back is known again.
+pub(super) const RING_MS: Millis = super::IDEMPOTENCY_MS;
+/// Most bytes kept, about (REDIS.md section 2).
+pub(super) const RING_BYTES: usize = 16 * 1024 * 1024;
+/// What an entry takes beside its text, about.
+const ENTRY_BYTES: usize = 400;
+
+/// An entry that was acked.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Acked {
+    pub(super) body: EntryBody,
+    /// In which life of the log.
+    pub(super) epoch: Epoch,
+    pub(super) at: Logged,
+    /// Rises from entry to entry.
+    number: u64,
+    /// When it was kept, by the clock of the instance.
+    kept: Millis,
+    bytes: usize,
+}
+
+/// The entries of each room, oldest first.
+#[derive(Debug)]
+pub(super) struct Ring {
+    rooms: HashMap<RoomName, VecDeque<Acked>>,
+    /// The room of each entry, oldest entry first.
+    order: VecDeque<RoomName>,
+    next: u64,
+    bytes: usize,
+    most_bytes: usize,
+}
+
+impl Ring {
+    pub(super) fn new(most_bytes: usize) -> Self {
+        Self { rooms: HashMap::new(), order: VecDeque::new(), next: 0, bytes: 0, most_bytes }
+    }
+
+    /// Keeps entries of one batch, and forgets what is too old or too much.
+    pub(super) fn keep(&mut self, room: &RoomName, epoch: &Epoch, entries: Vec<(EntryBody, Logged)>, now: Millis) {
+        for (body, at) in entries.into_iter().filter(|(_, at)| !at.duplicate) {
+            let bytes = ENTRY_BYTES + text_len(&body);
+            self.bytes += bytes;
+            self.order.push_back(room.clone());
+            self.next += 1;
+            let acked = Acked { body, epoch: epoch.clone(), at, number: self.next, kept: now, bytes };
+            self.rooms.entry(room.clone()).or_default().push_back(acked);
+        }
+        self.forget(now);
+    }
+
+    /// Forgets what is too old or too much.
+    pub(super) fn forget(&mut self, now: Millis) {
+        while let Some(room) = self.order.front() {
+            let Some(entries) = self.rooms.get_mut(room) else { return };
+            let old = entries.front().is_none_or(|acked| now.saturating_sub(acked.kept) > RING_MS);
+            if !old && self.bytes <= self.most_bytes {
+                return;
+            }
+            self.bytes -= entries.pop_front().map_or(0, |acked| acked.bytes);
+            if entries.is_empty() {
+                self.rooms.remove(room);
+            }
+            self.order.pop_front();
+        }
+    }
+
+    /// The rooms that have entries.
+    pub(super) fn rooms(&self) -> Vec<RoomName> {
+        self.rooms.keys().cloned().collect()
+    }
+
+    /// The entries of a room, oldest first; only the last `most`.
+    pub(super) fn entries(&self, room: &RoomName, most: usize) -> Vec<Acked> {
+        let Some(entries) = self.rooms.get(room) else { return Vec::new() };
+        entries.iter().skip(entries.len().saturating_sub(most)).cloned().collect()
+    }
+
+    /// An entry was put back and has another place now; one that the log then refused is forgotten, since it would be
+    /// refused again.
+    pub(super) fn put_back(&mut self, room: &RoomName, old: &Acked, place: Option<(&Epoch, Logged)>) {
+        let Some(entries) = self.rooms.get_mut(room) else { return };
+        let Ok(index) = entries.binary_search_by_key(&old.number, |acked| acked.number) else { return };
+        match place {
+            Some((epoch, at)) => {
+                entries[index].epoch = epoch.clone();
+                entries[index].at = Logged { duplicate: false, ..at };
+            }
+            None => {
+                entries.remove(index);
+                self.bytes -= old.bytes;
+                if entries.is_empty() {
+                    self.rooms.remove(room);
+                }
+                if let Some(place) = self.order.iter().position(|other| other == room) {
+                    self.order.remove(place);
+                }
+            }
+        }
+    }
+}
+
+fn text_len(body: &EntryBody) -> usize {
+    match body {
+        EntryBody::Message(message) => message.text.len(),
+        EntryBody::Edited { text, .. } => text.len(),
+        EntryBody::Deleted { .. } | EntryBody::Reaction { .. } => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::protocol::{
+        ids::{MessageId, UserId},
+        user::{Role, User},
+    };
+
+    fn entry(n: u64) -> (EntryBody, Logged) {
+        let by = Arc::new(User { id: UserId::account("ana"), name: "Ana".into(), role: Role::Member });
+        let message_id = MessageId::parse(&format!("m{n}")).unwrap();
+        (EntryBody::Deleted { message_id, by }, Logged { seq: n, ts: n, duplicate: false })
+    }
+
+    fn seqs(ring: &Ring, room: &RoomName) -> Vec<u64> {
+        ring.entries(room, 99).iter().map(|acked| acked.at.seq).collect()
+    }
+
+    #[test]
+    fn the_last_entries_are_kept() {
+        let (one, two, epoch) = (RoomName::global(), RoomName::parse("two").unwrap(), Epoch::from_random(1));
+        let mut ring = Ring::new(3 * ENTRY_BYTES);
+        ring.keep(&one, &epoch, vec![entry(1), entry(2)], 0);
+        ring.keep(&two, &epoch, vec![entry(1)], 10);
+        let again = (entry(3).0, Logged { duplicate: true, ..entry(3).1 });
+        ring.keep(&one, &epoch, vec![again], 10);
+        assert_eq!((seqs(&ring, &one), seqs(&ring, &two)), (vec![1, 2], vec![1]), "a duplicate was kept before");
+        ring.keep(&two, &epoch, vec![entry(2)], 10);
+        assert_eq!((seqs(&ring, &one), seqs(&ring, &two)), (vec![2], vec![1, 2]), "too much");
+        assert_eq!(ring.entries(&two, 1)[0].at.seq, 2);
+        ring.forget(RING_MS + 1);
+        assert_eq!((ring.rooms(), seqs(&ring, &two)), (vec![two.clone()], vec![1, 2]), "too old");
+        ring.forget(RING_MS + 11);
+        assert_eq!((ring.rooms.len(), ring.order.len(), ring.bytes), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_put_back_has_its_new_place() {
+        let (room, epoch, next) = (RoomName::global(), Epoch::from_random(1), Epoch::from_random(2));
+        let mut ring = Ring::new(RING_BYTES);
+        ring.keep(&room, &epoch, (1..=3).map(entry).collect(), 0);
+        let all = ring.entries(&room, 99);
+        ring.put_back(&room, &all[1], Some((&next, Logged { seq: 9, ts: 9, duplicate: true })));
+        ring.put_back(&room, &all[2], None);
+        let now = ring.entries(&room, 99);
+        assert_eq!(now.len(), 2);
+        assert_eq!((&now[1].epoch, now[1].at), (&next, Logged { seq: 9, ts: 9, duplicate: false }));
+        ring.forget(RING_MS + 1);
+        assert_eq!((ring.rooms.len(), ring.order.len(), ring.bytes), (0, 0, 0));
+    }
+}

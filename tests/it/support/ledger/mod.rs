@@ -1,0 +1,466 @@
+//! The delivery ledger: what clients said and heard, and which promise of the wire contract was broken on the way.
+//!
+//! Pure: it takes the events as they came, in each client's order, and knows no socket and no clock. It is also the
+//! memory of a client that follows the contract: its positions ([`Ledger::since`]) and its outbox ([`Ledger::outbox`]).
+
+mod verdict;
+mod view;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::{Value, json};
+
+pub(crate) use verdict::{Counts, Kind, Verdict, Violation};
+pub(crate) use view::Stage;
+use view::View;
+
+/// Close codes after which a client that behaves stays away (contract, section 2): nothing but its own doing, or an
+/// administrator's, is the reason.
+const FINAL_CLOSES: [u16; 9] = [1000, 1002, 1003, 1007, 1009, 4400, 4401, 4403, 4429];
+
+/// A message as it was said. Keys are unique over all clients.
+#[derive(Debug)]
+struct Said {
+    client: usize,
+    room: String,
+    text: String,
+    /// How many its sender had said before.
+    nth: usize,
+    /// Whether it was refused, so that later ones may have passed it.
+    refused: bool,
+    /// The message it became.
+    id: Option<String>,
+}
+
+/// What is known of a room's log, over all clients.
+#[derive(Debug, Default)]
+struct RoomLog {
+    /// What stands at a number.
+    entries: HashMap<(String, u64), String>,
+    /// The number of a message in each epoch.
+    numbers: HashMap<(String, String), u64>,
+    /// Where a message stood first.
+    first: HashMap<String, (String, u64)>,
+    /// Messages acked with a number, with their keys.
+    acked: BTreeMap<String, String>,
+    /// Messages announced as undelivered.
+    announced: HashSet<String>,
+}
+
+/// A client.
+#[derive(Debug, Default)]
+struct Member {
+    /// Was connected before.
+    was_here: bool,
+    /// Left for good: what came after is not its business.
+    gone: bool,
+    said: usize,
+    /// The keys of its messages that have no number yet, as said.
+    outbox: Vec<String>,
+    /// The commands of this connection that are not answered, by `id`, with the key.
+    commands: HashMap<u64, String>,
+    rooms: BTreeMap<String, View>,
+}
+
+/// What all clients said and heard.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    members: Vec<Member>,
+    said: HashMap<String, Said>,
+    logs: HashMap<String, RoomLog>,
+    counts: Counts,
+    violations: Vec<Violation>,
+}
+
+impl Ledger {
+    /// A ledger of so many clients, each to be in all of these rooms.
+    pub(crate) fn new(clients: usize, rooms: &[String]) -> Self {
+        let member = || Member {
+            rooms: rooms.iter().map(|room| (room.clone(), View::default())).collect(),
+            ..Member::default()
+        };
+        Self { members: (0..clients).map(|_| member()).collect(), ..Self::default() }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// A client got its `welcome`.
+    pub(crate) fn connected(&mut self, client: usize) {
+        let member = &mut self.members[client];
+        self.counts.reconnects += usize::from(member.was_here);
+        member.was_here = true;
+    }
+
+    /// A client's connection ended, whoever ended it; with the code of the close frame, if there was one.
+    pub(crate) fn disconnected(&mut self, client: usize, code: Option<u16>) {
+        let member = &mut self.members[client];
+        member.commands.clear();
+        member.rooms.values_mut().for_each(View::away);
+        if let Some(code) = code.filter(|code| FINAL_CLOSES.contains(code)) {
+            self.violation(Kind::Refused, format!("client {client} was closed with {code}"));
+        }
+    }
+
+    /// A client leaves and will not come back. What was acked to it still counts, what waits in its outbox does not.
+    pub(crate) fn gone(&mut self, client: usize) {
+        self.members[client].gone = true;
+        self.disconnected(client, None);
+    }
+
+    /// A client has something new to say; it is in its outbox from now on.
+    pub(crate) fn say(&mut self, client: usize, room: &str, key: &str, text: &str) {
+        let member = &mut self.members[client];
+        member.said += 1;
+        member.outbox.push(key.into());
+        let said = Said { client, room: room.into(), text: text.into(), nth: member.said, refused: false, id: None };
+        assert!(self.said.insert(key.into(), said).is_none(), "keys are used once");
+        self.counts.sent += 1;
+    }
+
+    /// What a client has said and not seen with a number, in order: key, room, text.
+    pub(crate) fn outbox(&self, client: usize) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.members[client].outbox.iter().map(|key| {
+            let said = &self.said[key];
+            (key.as_str(), said.room.as_str(), said.text.as_str())
+        })
+    }
+
+    /// A client sends what is in its outbox as the command `id` of its connection.
+    pub(crate) fn sent(&mut self, client: usize, id: u64, key: &str) {
+        self.members[client].commands.insert(id, key.into());
+    }
+
+    /// The position from which a client joins a room again.
+    pub(crate) fn since(&self, client: usize, room: &str) -> Option<Value> {
+        let (epoch, seq) = self.members[client].rooms[room].position.as_ref()?;
+        Some(json!({"epoch": epoch, "seq": seq}))
+    }
+
+    pub(crate) fn stage(&self, client: usize, room: &str) -> Stage {
+        self.members[client].rooms[room].stage
+    }
+
+    /// The number before which a client has yet to read back to have all messages of a room.
+    pub(crate) fn floor(&self, client: usize, room: &str) -> Option<u64> {
+        self.members[client].rooms[room].floor
+    }
+
+    /// A client heard an event.
+    pub(crate) fn heard(&mut self, client: usize, event: &Value) {
+        let room = event["room"].as_str().unwrap_or_default().to_owned();
+        match event["type"].as_str().unwrap_or_default() {
+            "ack" => self.answered(client, event),
+            "error" => self.refused(client, event),
+            _ if !self.members[client].rooms.contains_key(&room) => {}
+            "joined" => self.joined(client, &room, event),
+            "message" if event["seq"].is_null() => self.provisional(client, &room, event),
+            "message" | "edited" | "deleted" | "reaction" => self.live(client, &room, event),
+            "history" => self.page(client, &room, event),
+            "notice" if event["kind"] == "undelivered" => self.undelivered(client, &room, event),
+            "who" => self.view(client, &room).listed = event["total"].as_u64(),
+            "presence" => self.present(client, &room, event),
+            _ => {}
+        }
+    }
+
+    fn view(&mut self, client: usize, room: &str) -> &mut View {
+        self.members[client].rooms.get_mut(room).expect("a room of the client")
+    }
+
+    fn violation(&mut self, kind: Kind, what: String) {
+        self.violations.push(Violation { kind, what });
+    }
+
+    fn present(&mut self, client: usize, room: &str, counts: &Value) {
+        let count = |role: &str| counts[role].as_u64().unwrap_or_default();
+        self.view(client, room).present = Some([count("guests"), count("members"), count("admins")]);
+    }
+
+    fn joined(&mut self, client: usize, room: &str, event: &Value) {
+        self.present(client, room, &event["presence"]);
+        let view = self.view(client, room);
+        view.shown.clear();
+        if event["provisional"] == true {
+            view.stage = Stage::Provisional;
+            return;
+        }
+        let (Some(epoch), Some(seq)) = (event["epoch"].as_str(), event["seq"].as_u64()) else {
+            return self.violation(Kind::Position, format!("client {client}, {room}: a joined without a position"));
+        };
+        let none = Vec::new();
+        let entries = event["entries"].as_array().unwrap_or(&none);
+        let recovered = event["recovered"] == true;
+        if recovered {
+            self.continued(client, room, epoch, seq, entries);
+        } else {
+            self.replaced(client, room, epoch, seq, entries);
+        }
+        let view = self.view(client, room);
+        view.position = Some((epoch.into(), seq));
+        view.stage = if recovered && event["more"] == true { Stage::Paging } else { Stage::Live };
+    }
+
+    /// The raw entries after the client's position, without a hole.
+    fn continued(&mut self, client: usize, room: &str, epoch: &str, seq: u64, entries: &[Value]) {
+        let at = self.view(client, room).position.clone();
+        let Some((_, mut last)) = at.clone().filter(|(known, _)| known == epoch) else {
+            let what = format!("client {client}, {room}: recovered in epoch {epoch} from {at:?}");
+            return self.violation(Kind::Position, what);
+        };
+        for entry in entries {
+            let number = entry["seq"].as_u64().unwrap_or_default();
+            if number != last + 1 {
+                let what = format!("client {client}, {room}: recovered {number} after {last} of {epoch}");
+                self.violation(Kind::Gap, what);
+            }
+            last = number;
+            self.delivered(client, room, epoch, entry);
+        }
+        if last != seq {
+            let what = format!("client {client}, {room}: recovered up to {last} of {epoch}, told to be at {seq}");
+            self.violation(Kind::Position, what);
+        }
+    }
+
+    /// A fresh copy of the room; the old one is dropped.
+    fn replaced(&mut self, client: usize, room: &str, epoch: &str, seq: u64, entries: &[Value]) {
+        let view = self.view(client, room);
+        view.timeline.clear();
+        view.waiting.clear();
+        view.floor = entries.first().and_then(|entry| entry["seq"].as_u64()).filter(|first| *first > 1);
+        let had_one = view.position.is_some();
+        self.counts.gaps += usize::from(had_one);
+        let mut last = 0;
+        for entry in entries {
+            let number = entry["seq"].as_u64().unwrap_or_default();
+            if number <= last || number > seq {
+                let what = format!("client {client}, {room}: {number} after {last} in a snapshot at {seq} of {epoch}");
+                self.violation(Kind::Position, what);
+            }
+            last = number;
+            self.shown(client, room, epoch, entry);
+        }
+    }
+
+    /// A page of older messages.
+    fn page(&mut self, client: usize, room: &str, event: &Value) {
+        let Some((epoch, _)) = self.view(client, room).position.clone() else { return };
+        let none = Vec::new();
+        let entries = event["entries"].as_array().unwrap_or(&none);
+        let floor = self.view(client, room).floor;
+        // Of a page asked for before the copy was replaced, nothing is needed.
+        let older = |entry: &Value| entry["seq"].as_u64() < floor;
+        entries.iter().filter(|entry| older(entry)).for_each(|entry| self.shown(client, room, &epoch, entry));
+        let first = entries.first().and_then(|entry| entry["seq"].as_u64());
+        self.view(client, room).floor = first.filter(|_| event["more"] == true);
+    }
+
+    /// A logged event, live.
+    fn live(&mut self, client: usize, room: &str, event: &Value) {
+        let seq = event["seq"].as_u64().unwrap_or_default();
+        let view = self.view(client, room);
+        let (stage, position) = (view.stage, view.position.clone());
+        let Some((epoch, last)) = position.filter(|_| stage == Stage::Live) else {
+            return self.violation(Kind::Early, format!("client {client}, {room}: {seq} came while {stage:?}"));
+        };
+        if seq <= last {
+            return self.violation(Kind::Doubled, format!("client {client}, {room}: {seq} after {last} of {epoch}"));
+        }
+        if seq > last + 1 {
+            self.violation(Kind::Gap, format!("client {client}, {room}: {seq} after {last} of {epoch}"));
+        }
+        self.view(client, room).position = Some((epoch.clone(), seq));
+        self.delivered(client, room, &epoch, event);
+    }
+
+    /// A numbered entry that came live or recovered.
+    fn delivered(&mut self, client: usize, room: &str, epoch: &str, entry: &Value) {
+        self.counts.delivered += 1;
+        self.shown(client, room, epoch, entry);
+    }
+
+    /// A numbered entry that the client has now, however it came.
+    fn shown(&mut self, client: usize, room: &str, epoch: &str, entry: &Value) {
+        self.logged(room, epoch, entry);
+        if entry["type"] != "message" {
+            return;
+        }
+        let id = entry["id"].as_str().unwrap_or_default();
+        let view = self.view(client, room);
+        view.waiting.remove(id);
+        if !view.timeline.insert(id.into()) {
+            self.violation(Kind::Doubled, format!("client {client}, {room}: message {id} again"));
+        }
+        self.identify(room, entry);
+        self.numbered(client, entry["key"].as_str().unwrap_or_default());
+    }
+
+    /// One order: what stands at a number is the same for all.
+    fn logged(&mut self, room: &str, epoch: &str, entry: &Value) {
+        let kind = entry["type"].as_str().unwrap_or_default();
+        let id = entry["id"].as_str().or(entry["messageId"].as_str()).unwrap_or_default();
+        let seq = entry["seq"].as_u64().unwrap_or_default();
+        let what = format!("{kind} {id}");
+        let log = self.logs.entry(room.into()).or_default();
+        let known = log.entries.entry((epoch.into(), seq)).or_insert_with(|| what.clone()).clone();
+        let mut also = seq;
+        if kind == "message" {
+            also = *log.numbers.entry((epoch.into(), id.into())).or_insert(seq);
+            log.first.entry(id.into()).or_insert_with(|| (epoch.into(), seq));
+        }
+        if known != what {
+            self.violation(Kind::Order, format!("{room}: {seq} of {epoch} is {known} and {what}"));
+        } else if also != seq {
+            self.violation(Kind::Order, format!("{room}: {what} is at {also} and {seq} of {epoch}"));
+        }
+    }
+
+    /// A message is what its sender said, and the only one of its key.
+    fn identify(&mut self, room: &str, message: &Value) {
+        let (Some(key), Some(id)) = (message["key"].as_str(), message["id"].as_str()) else { return };
+        let altered = message["deleted"] == true || !message["editedTs"].is_null();
+        match self.said.get(key) {
+            Some(said) if said.room == room && (altered || message["text"] == said.text.as_str()) => {}
+            said => {
+                let what = format!("{room}: message {id} of key {key} says {}, not {said:?}", message["text"]);
+                self.violation(Kind::Forged, what);
+            }
+        }
+        self.is_message(key, id);
+    }
+
+    fn is_message(&mut self, key: &str, id: &str) {
+        let Some(said) = self.said.get_mut(key) else { return };
+        let known = said.id.get_or_insert_with(|| id.into()).clone();
+        if known != id {
+            self.violation(Kind::Identity, format!("key {key} is message {known} and {id}"));
+        }
+    }
+
+    /// The sender has seen the number: it has no more to do.
+    fn numbered(&mut self, client: usize, key: &str) {
+        self.members[client].outbox.retain(|open| open != key);
+    }
+
+    /// A message without a number.
+    fn provisional(&mut self, client: usize, room: &str, message: &Value) {
+        let Some(id) = message["id"].as_str().map(str::to_owned) else { return };
+        let view = self.view(client, room);
+        if view.stage == Stage::Away {
+            return self.violation(Kind::Early, format!("client {client}, {room}: {id} came while away"));
+        }
+        if !view.timeline.contains(&id) {
+            view.waiting.insert(id.clone());
+        }
+        if !view.shown.insert(id.clone()) {
+            self.violation(Kind::Doubled, format!("client {client}, {room}: provisional {id} again"));
+        }
+        self.identify(room, message);
+    }
+
+    fn answered(&mut self, client: usize, ack: &Value) {
+        let key = ack["id"].as_u64().and_then(|id| self.members[client].commands.remove(&id));
+        let (Some(key), Some(id)) = (key, ack["messageId"].as_str()) else { return };
+        self.is_message(&key, id);
+        if ack["provisional"] == true || ack["seq"].is_null() {
+            self.counts.provisional += 1;
+            return;
+        }
+        self.numbered(client, &key);
+        let log = self.logs.entry(self.said[&key].room.clone()).or_default();
+        if log.acked.insert(id.into(), key).is_none() {
+            self.counts.acked += 1;
+        }
+    }
+
+    fn refused(&mut self, client: usize, error: &Value) {
+        let Some(key) = error["id"].as_u64().and_then(|id| self.members[client].commands.remove(&id)) else { return };
+        if let Some(said) = self.said.get_mut(&key) {
+            said.refused = true;
+        }
+        if matches!(error["code"].as_str(), Some("unavailable" | "rate_limited")) {
+            self.counts.refused += 1;
+        } else {
+            // Not again: the answer would be the same.
+            self.numbered(client, &key);
+            self.violation(Kind::Refused, format!("client {client}: {key}: {error}"));
+        }
+    }
+
+    fn undelivered(&mut self, client: usize, room: &str, notice: &Value) {
+        let ids = notice["ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for id in ids {
+            self.counts.undelivered += 1;
+            self.view(client, room).waiting.remove(id);
+            self.logs.entry(room.into()).or_default().announced.insert(id.into());
+            let said = &self.said;
+            self.members[client].outbox.retain(|key| said[key].id.as_deref() != Some(id));
+        }
+    }
+
+    /// What is missing now; nothing of it may be when everybody is back and had time.
+    pub(crate) fn missing(&self) -> Vec<Violation> {
+        let (mut found, empty) = (Vec::new(), RoomLog::default());
+        let mut add = |kind, what| found.push(Violation { kind, what });
+        let here = self.members.iter().filter(|member| !member.gone).count() as u64;
+        for (client, member) in self.members.iter().enumerate().filter(|(_, member)| !member.gone) {
+            for key in &member.outbox {
+                add(Kind::Unfinished, format!("client {client}: {key} has no number"));
+            }
+            for (room, view) in &member.rooms {
+                if view.stage != Stage::Live {
+                    add(Kind::Unfinished, format!("client {client}, {room}: {:?}", view.stage));
+                }
+                if view.present != Some([here, 0, 0]) {
+                    add(Kind::Presence, format!("client {client}, {room}: told {:?} of {here} guests", view.present));
+                }
+                if view.listed.is_some_and(|listed| listed != here) {
+                    add(Kind::Presence, format!("client {client}, {room}: who lists {:?} of {here}", view.listed));
+                }
+                let log = self.logs.get(room).unwrap_or(&empty);
+                for (id, key) in log.acked.iter().filter(|(id, _)| !view.timeline.contains(*id)) {
+                    add(Kind::Lost, format!("client {client}, {room}: message {id}, key {key}"));
+                }
+                for id in view.waiting.iter().filter(|id| !self.may_be_forgotten(log, id)) {
+                    add(Kind::Unresolved, format!("client {client}, {room}: message {id}"));
+                }
+            }
+        }
+        found
+    }
+
+    /// A provisional message may come to nothing if that was announced, or if its sender is gone and cannot say it
+    /// again when the instance that took it dies.
+    fn may_be_forgotten(&self, log: &RoomLog, id: &str) -> bool {
+        let gone = |said: &Said| said.id.as_deref() == Some(id) && self.members[said.client].gone;
+        log.announced.contains(id) || self.said.values().any(gone)
+    }
+
+    /// Per sender as sent, for what stood first in the same epoch and was never refused.
+    fn of_senders(&self) -> Vec<Violation> {
+        let mut sent: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (key, said) in self.said.iter().filter(|(_, said)| !said.refused) {
+            let first = said.id.as_ref().and_then(|id| self.logs.get(&said.room)?.first.get(id));
+            let Some((epoch, seq)) = first else { continue };
+            sent.entry((said.client, &said.room, epoch)).or_default().push((said.nth, *seq, key));
+        }
+        let mut found = Vec::new();
+        for ((client, room, epoch), mut messages) in sent {
+            messages.sort_unstable();
+            for pair in messages.windows(2).filter(|pair| pair[0].1 > pair[1].1) {
+                let [(_, before, earlier), (_, after, later)] = pair else { continue };
+                let what = format!("client {client}, {room}, {epoch}: {earlier} is {before}, {later} is {after}");
+                found.push(Violation { kind: Kind::SenderOrder, what });
+            }
+        }
+        found
+    }
+
+    /// Everything that was broken.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let violations = self.violations.iter().cloned().chain(self.of_senders()).chain(self.missing()).collect();
+        Verdict { counts: self.counts, violations }
+    }
+}

@@ -1,0 +1,44 @@
+//! What one client knows of one room.
+
+use std::collections::HashSet;
+
+/// Where a client stands in a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Not joined, or no longer.
+    #[default]
+    Away,
+    /// Joined while the log was away: provisional messages only, until a second `joined`.
+    Provisional,
+    /// Reads what it missed, page by page; nothing comes live.
+    Paging,
+    /// Everything comes.
+    Live,
+}
+
+/// What one client knows of one room. Ids are those of messages.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    pub(super) stage: Stage,
+    /// Epoch and seq, always as a pair; kept through a disconnect.
+    pub(super) position: Option<(String, u64)>,
+    /// The numbered messages it shows.
+    pub(super) timeline: HashSet<String>,
+    /// The messages it shows without a number.
+    pub(super) waiting: HashSet<String>,
+    /// The provisional ones that came since the last `joined`. Another instance may show one again, the same may not.
+    pub(super) shown: HashSet<String>,
+    /// The first number it shows, where there may be messages before it.
+    pub(super) floor: Option<u64>,
+    /// Guests, members and admins, as last told.
+    pub(super) present: Option<[u64; 3]>,
+    /// The total of the last `who`.
+    pub(super) listed: Option<u64>,
+}
+
+impl View {
+    pub(super) fn away(&mut self) {
+        self.stage = Stage::Away;
+        self.listed = None;
+    }
+}
