@@ -12,6 +12,7 @@ use crate::{
     },
     bench::{self, BenchArgs},
     clock::{Clock, SystemClock},
+    import::{self, Plan},
     protocol::{ids::Millis, user::Role},
     settings::{
         Settings,
@@ -43,6 +44,8 @@ enum Command {
     Serve(ServeArgs),
     /// Load the settings as `serve` would, and print them as TOML with secrets masked.
     CheckConfig(SettingsArgs),
+    /// Carry what a server kept that stood alone into Redis: accounts, bans, read markers, and the logs of rooms.
+    Import(ImportArgs),
     /// Make an API key, or sign a JWT with JWT_SECRET.
     Token(TokenArgs),
     /// Measure this program under load.
@@ -82,6 +85,22 @@ struct ServeArgs {
     new_epoch: bool,
 }
 
+/// What to carry over.
+#[derive(Debug, Args)]
+struct ImportArgs {
+    /// The file of the server, which must have stopped: data/hubbub.db, if nothing else was set.
+    file: PathBuf,
+    /// Where Redis is, if neither the environment (REDIS_URL) nor a settings file says it.
+    #[arg(long, value_name = "URL")]
+    redis_url: Option<String>,
+    /// Replace accounts whose name is taken in Redis.
+    #[arg(long)]
+    replace: bool,
+    /// A settings file, as for `serve`.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+}
+
 /// What to make.
 #[derive(Debug, Args)]
 struct TokenArgs {
@@ -117,6 +136,9 @@ enum Failure {
     /// The server did not start: exit 2 for what the operator set, 1 for anything else.
     #[error("{0}")]
     Start(#[from] StartError),
+    /// Not all was carried over: exit 2 for what the operator gave, 1 for anything else.
+    #[error("{0}")]
+    Import(#[from] import::Failure),
     /// Anything else: exit 1.
     #[error("{0}")]
     Other(#[from] Box<dyn Error>),
@@ -127,7 +149,8 @@ impl Failure {
         match self {
             Failure::Settings(_) => ExitCode::from(BAD_SETTINGS),
             Failure::Start(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
-            Failure::Start(_) | Failure::Other(_) => ExitCode::FAILURE,
+            Failure::Import(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
+            Failure::Start(_) | Failure::Import(_) | Failure::Other(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -138,6 +161,7 @@ pub fn run() -> ExitCode {
     let done = match command.unwrap_or(Command::Serve(serve)) {
         Command::Serve(args) => start(args),
         Command::CheckConfig(args) => check_config(args),
+        Command::Import(args) => import(args),
         Command::Token(args) => token(args),
         Command::Bench(args) => bench::run(&args).map_err(|error| Failure::Other(error.into())),
     };
@@ -162,12 +186,27 @@ fn check_config(args: SettingsArgs) -> Result<(), Failure> {
 }
 
 fn load(args: SettingsArgs) -> Result<Settings, SettingsError> {
+    load_with(args.flags(), args.config)
+}
+
+fn load_with(flags: Vec<Given>, files: Vec<PathBuf>) -> Result<Settings, SettingsError> {
     load::load(&Sources {
         usual_file: Some(load::USUAL_FILE.into()),
         environment: environment::of_process(),
-        flags: args.flags(),
-        files: args.config,
+        flags,
+        files,
     })
+}
+
+fn import(args: ImportArgs) -> Result<(), Failure> {
+    let url = args.redis_url.map(|url| Given::new("distributed.redis_url", url, "--redis-url"));
+    let settings = load_with(url.into_iter().collect(), args.config)?;
+    telemetry::init(&settings.log).map_err(Box::from)?;
+    let redis_url = settings.distributed.need_url().map_err(SettingsError::from)?.clone();
+    let Settings { redis, history, .. } = settings;
+    let summary = import::run(&Plan { file: args.file, redis_url, redis, history, replace: args.replace })?;
+    print!("{summary}");
+    Ok(())
 }
 
 impl SettingsArgs {

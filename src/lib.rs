@@ -8,7 +8,7 @@
 //! 3. [`limits`], [`auth`].
 //! 4. [`broker`]: the log of record and everything kept, behind small traits.
 //! 5. [`transport`], [`actors`].
-//! 6. [`http`], [`drain`], [`bench`].
+//! 6. [`http`], [`drain`], [`bench`], [`import`].
 //! 7. [`settings`], [`app`], [`cli`].
 
 pub mod actors;
@@ -21,6 +21,7 @@ pub mod cli;
 pub mod clock;
 pub mod drain;
 pub mod http;
+pub mod import;
 pub mod journal;
 pub mod lifecycle;
 pub mod limits;

@@ -56,10 +56,7 @@ impl Child {
         parent: &Path,
         pinned: bool,
     ) -> Result<Self, BenchError> {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let folder = parent.join(format!("hubbub-bench-{}-{number}", process::id()));
-        fs::create_dir_all(&folder)?;
+        let folder = own_folder(parent)?;
         let process = pin::server(&env::current_exe()?, pinned)
             .args(arguments)
             .env_clear()
@@ -96,6 +93,17 @@ impl Child {
         self.process.id()
     }
 
+    /// Ends it as the loss of its machine would.
+    ///
+    /// # Errors
+    /// If it cannot be waited for.
+    pub(super) fn kill(&mut self) -> Result<(), BenchError> {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        self.process.wait()?;
+        Ok(())
+    }
+
     /// Adds what the server logged to an error that its failure may explain.
     pub(super) fn explain(&mut self, error: BenchError) -> BenchError {
         let log = self.last_words();
@@ -116,6 +124,15 @@ impl Drop for Child {
         let _ = self.process.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Makes a folder in `parent` that nothing else of this benchmark has.
+pub(super) fn own_folder(parent: &Path) -> io::Result<PathBuf> {
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let folder = parent.join(format!("hubbub-bench-{}-{number}", process::id()));
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 /// Says on standard output that connections are taken at a port of this machine, as a server does.

@@ -21,6 +21,8 @@ pub(super) enum Heard<'a> {
     Text(&'a [u8]),
     /// A ping, answered already.
     Ping,
+    /// The connection ended; only told to who said that this may happen.
+    Lost,
 }
 
 /// A client's side of a WebSocket.
@@ -28,6 +30,8 @@ pub(super) enum Heard<'a> {
 pub(super) struct Client {
     index: usize,
     pub(super) stream: TcpStream,
+    /// Its connection has ended.
+    pub(super) gone: bool,
     upgraded: bool,
     /// The beginning of a frame whose end has not come.
     rest: Vec<u8>,
@@ -38,7 +42,7 @@ pub(super) struct Client {
 impl Client {
     /// The client number `index`, connected, before its handshake.
     pub(super) fn new(index: usize, stream: TcpStream) -> Self {
-        Self { index, stream, upgraded: false, rest: Vec::new(), unsent: Vec::new() }
+        Self { index, stream, gone: false, upgraded: false, rest: Vec::new(), unsent: Vec::new() }
     }
 
     /// Writes, or keeps what the kernel does not take for [`Client::flush`].
@@ -159,6 +163,7 @@ mod tests {
             heard.push(match what {
                 Heard::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
                 Heard::Ping => "ping".into(),
+                Heard::Lost => "lost".into(),
             });
             Ok(())
         })?;

@@ -49,6 +49,12 @@ pub enum BenchError {
     /// Memory of a server that this program did not start.
     #[error("with --url the server's process must be named by --pid")]
     NoProcess,
+    /// There is no Redis to start.
+    #[error("cannot start redis-server ({0}); Debian and Ubuntu have it: apt-get install redis-server")]
+    NoRedis(String),
+    /// A cluster is always started here.
+    #[error("this benchmark kills servers, so it starts its own: without --url")]
+    OwnServers,
     /// The processors cannot be shared out.
     #[error("cannot pin to a core ({0}); --no-pin does without, but then the figures vary more")]
     Pin(String),

@@ -134,7 +134,7 @@ impl Burst<'_> {
                     Kind::Message => return Err(BenchError::Broken("a message came twice".into())),
                     Kind::Ack => acks += 1,
                     Kind::Error => return Err(refused(event)),
-                    Kind::Joined | Kind::Other => {}
+                    Kind::Welcome | Kind::Joined | Kind::Presence | Kind::Other => {}
                 }
                 Ok(())
             })?;

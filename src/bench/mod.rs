@@ -3,13 +3,14 @@
 //! Each run starts this program's own server with nothing set but the limits that would stop a driver, puts server and
 //! driver on a core each, and checks what it counts: a message lost, doubled or out of order is no figure but a failure.
 //!
-//! - [`idle`], [`fanout`], [`publish`]: what is measured. [`raw`]: what it is compared with.
+//! - [`idle`], [`fanout`], [`publish`], [`cluster`]: what is measured. [`raw`]: what it is compared with.
 //! - [`swarm`], [`client`], [`target`], [`frames`], [`wire`]: many clients on one thread.
 //! - [`flight`], [`window`], [`ledger`]: what is counted.
 //! - [`setup`], [`child`], [`pin`]: the server under test. [`report`]: the figures.
 
 mod child;
 mod client;
+mod cluster;
 mod error;
 mod fanout;
 mod flight;
@@ -31,6 +32,7 @@ use std::io;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use cluster::ClusterArgs;
 pub use error::BenchError;
 use fanout::FanoutArgs;
 use idle::IdleArgs;
@@ -56,6 +58,8 @@ enum Bench {
     Fanout(FanoutArgs),
     /// Acked messages a second of many senders, and how long an ack takes.
     Publish(PublishArgs),
+    /// Three servers over one Redis: latency, throughput, presence after a loss, and a storm of clients that come back.
+    Cluster(ClusterArgs),
     /// The raw writer that `fanout` starts to compare with.
     #[command(hide = true)]
     Raw(RawArgs),
@@ -73,6 +77,10 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
         Bench::Idle(idle) => measure(common, "idle", &idle.describe(), IdleArgs::settings(), |setup| idle.run(setup)),
         Bench::Fanout(fanout) => measure(common, "fanout", &fanout.describe(), &[], |setup| fanout.run(setup)),
         Bench::Publish(publish) => measure(common, "publish", &publish.describe(), &[], |setup| publish.run(setup)),
+        Bench::Cluster(cluster) => {
+            let settings = ClusterArgs::settings();
+            measure(&common.unpinned(), "cluster", &cluster.describe(), settings, |setup| cluster.run(setup))
+        }
     }?;
     if common.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

@@ -31,19 +31,19 @@ const MAX_ROOMS: u64 = 50;
 pub(super) struct PublishArgs {
     /// How many connections send.
     #[arg(long, default_value_t = 50, value_parser = at_least_one())]
-    senders: usize,
+    pub(super) senders: usize,
     /// How many messages each may have without an ack.
     #[arg(long, default_value_t = 8, value_parser = at_least_one())]
-    in_flight: usize,
+    pub(super) in_flight: usize,
     /// How many connections read every room.
     #[arg(long, default_value_t = 3, value_parser = at_least_one())]
-    receivers: usize,
+    pub(super) receivers: usize,
     /// How many rooms the senders share; a sender gets what is said in its own.
     #[arg(long, default_value_t = 1, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=MAX_ROOMS))]
-    rooms: usize,
+    pub(super) rooms: usize,
     /// How many seconds are measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
-    seconds: u64,
+    pub(super) seconds: u64,
 }
 
 impl PublishArgs {
@@ -58,12 +58,20 @@ impl PublishArgs {
 
     /// One run.
     pub(super) fn run(&self, setup: &Setup) -> Result<Vec<Figure>, BenchError> {
-        setup.with_server(&[], |target, _| self.measure(target))
+        setup.with_server(&[], |target, _| self.measure(std::slice::from_ref(target))).map(|mut published| {
+            vec![
+                Figure::new("acked messages", "per second", published.per_second())
+                    .within(Budget::AtLeast(BUDGET_PER_SECOND)),
+                Figure::new("from message to ack, p50", "ms", published.latency_ms(0.50)),
+                Figure::new("from message to ack, p99", "ms", published.latency_ms(0.99)),
+            ]
+        })
     }
 
-    fn measure(&self, target: &Target) -> Result<Vec<Figure>, BenchError> {
+    /// One measurement of servers that share their rooms: receivers and senders are spread over them.
+    pub(super) fn measure(&self, servers: &[Target]) -> Result<Published, BenchError> {
         let rooms: Vec<String> = (0..self.rooms).map(|room| format!("bench-{room}")).collect();
-        let mut swarm = Swarm::new(target.clone())?;
+        let mut swarm = Swarm::over(servers.to_vec())?;
         swarm.arrive(self.receivers, &rooms, LIMIT)?;
         let mut windows = Vec::new();
         for room in rooms.iter().cycle().take(self.senders) {
@@ -101,16 +109,25 @@ impl PublishArgs {
             }
             deadline.check()?;
         }
-        Ok(Self::figures(latencies_us, last_ack - start))
+        Ok(Published { latencies_us, took: last_ack - start })
+    }
+}
+
+/// What one measurement gave.
+pub(super) struct Published {
+    /// From message to ack, in microseconds.
+    latencies_us: Vec<u32>,
+    took: Duration,
+}
+
+impl Published {
+    /// Acked messages a second.
+    pub(super) fn per_second(&self) -> f64 {
+        self.latencies_us.len() as f64 / self.took.as_secs_f64()
     }
 
-    fn figures(mut latencies_us: Vec<u32>, took: Duration) -> Vec<Figure> {
-        let per_second = latencies_us.len() as f64 / took.as_secs_f64();
-        let mut latency_ms = |share| f64::from(percentile(&mut latencies_us, share)) / 1_000.0;
-        vec![
-            Figure::new("acked messages", "per second", per_second).within(Budget::AtLeast(BUDGET_PER_SECOND)),
-            Figure::new("from message to ack, p50", "ms", latency_ms(0.50)),
-            Figure::new("from message to ack, p99", "ms", latency_ms(0.99)),
-        ]
+    /// What a share of all acks did not exceed, in milliseconds.
+    pub(super) fn latency_ms(&mut self, share: f64) -> f64 {
+        f64::from(percentile(&mut self.latencies_us, share)) / 1_000.0
     }
 }

@@ -1,6 +1,9 @@
 //! What all benchmarks have in common: their flags, and the server they measure.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use clap::builder::RangedU64ValueParser;
 
@@ -42,7 +45,22 @@ pub(super) struct Setup {
     pinned: bool,
 }
 
+impl Common {
+    /// The same without a core for each: for what are too many for that.
+    pub(super) fn unpinned(&self) -> Self {
+        Self { no_pin: true, ..self.clone() }
+    }
+}
+
 impl Setup {
+    /// Where servers that are started put their files.
+    ///
+    /// # Errors
+    /// [`BenchError::OwnServers`] if it is a running server that is to be measured.
+    pub(super) fn own_folder(&self) -> Result<&Path, BenchError> {
+        if self.running.is_some() { Err(BenchError::OwnServers) } else { Ok(&self.folder) }
+    }
+
     /// Reads the flags, and puts this process on its core.
     ///
     /// # Errors

@@ -31,18 +31,32 @@ const TURN: Duration = Duration::from_millis(50);
 
 /// The clients of a driver, numbered in the order of connecting.
 pub(super) struct Swarm {
-    target: Target,
+    targets: Vec<Target>,
     poll: Poll,
     events: Events,
     clients: Vec<Client>,
     scratch: Vec<u8>,
+    bears_losses: bool,
 }
 
 impl Swarm {
-    /// No clients yet.
+    /// No clients yet; all will go to one server.
     pub(super) fn new(target: Target) -> Result<Self, BenchError> {
+        Self::over(vec![target])
+    }
+
+    /// No clients yet. They will be spread over servers: the client number `n` goes to the one of that number, and on from
+    /// the first.
+    pub(super) fn over(targets: Vec<Target>) -> Result<Self, BenchError> {
         let events = Events::with_capacity(EVENTS);
-        Ok(Self { target, poll: Poll::new()?, events, clients: Vec::new(), scratch: vec![0; SCRATCH] })
+        Ok(Self {
+            targets,
+            poll: Poll::new()?,
+            events,
+            clients: Vec::new(),
+            scratch: vec![0; SCRATCH],
+            bears_losses: false,
+        })
     }
 
     /// Connects `count` guests and waits until each is in all of `rooms`; their numbers.
@@ -56,13 +70,13 @@ impl Swarm {
         limit: Duration,
     ) -> Result<Range<usize>, BenchError> {
         let first = self.clients.len();
-        let handshake = self.target.handshake(&rooms.join(","));
+        let names = rooms.join(",");
         let mut joined = 0;
         let deadline = Deadline::new("the arrival of the clients", limit);
         while joined < count * rooms.len() {
             let arrived = joined / rooms.len();
             while self.clients.len() - first < count.min(arrived + ARRIVING) {
-                self.connect(&handshake)?;
+                self.connect(&names)?;
             }
             self.turn(|client, heard| {
                 let Heard::Text(event) = heard else { return Ok(()) };
@@ -78,13 +92,37 @@ impl Swarm {
         Ok(first..first + count)
     }
 
-    fn connect(&mut self, handshake: &str) -> Result<(), BenchError> {
+    /// From now on a connection that ends is told as [`Heard::Lost`], once, and is no failure.
+    pub(super) fn bear_losses(&mut self) {
+        self.bears_losses = true;
+    }
+
+    /// Connects a client again whose connection was lost, into no room; its welcome is still to come.
+    ///
+    /// # Errors
+    /// If the server does not take the connection.
+    pub(super) fn come_back(&mut self, index: usize, target: &Target) -> Result<(), BenchError> {
+        let client = self.dial(index, target, "")?;
+        if let Some(lost) = self.clients.get_mut(index) {
+            *lost = client;
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, rooms: &str) -> Result<(), BenchError> {
         let index = self.clients.len();
-        let mut client = Client::new(index, self.target.connect(index)?);
-        self.poll.registry().register(&mut client.stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
-        client.send(handshake.as_bytes())?;
+        let target = self.targets.get(index % self.targets.len().max(1));
+        let target = target.ok_or_else(|| BenchError::Broken("there is none to connect to".into()))?;
+        let client = self.dial(index, target, rooms)?;
         self.clients.push(client);
         Ok(())
+    }
+
+    fn dial(&self, index: usize, target: &Target, rooms: &str) -> Result<Client, BenchError> {
+        let mut client = Client::new(index, target.connect(index)?);
+        self.poll.registry().register(&mut client.stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+        client.send(target.handshake(rooms).as_bytes())?;
+        Ok(client)
     }
 
     /// Waits a moment for something to come, and tells `on` what each client heard.
@@ -93,20 +131,37 @@ impl Swarm {
     /// If a client lost its connection, or what `on` gives.
     pub(super) fn turn(
         &mut self,
+        on: impl FnMut(usize, Heard<'_>) -> Result<(), BenchError>,
+    ) -> Result<(), BenchError> {
+        self.turn_within(TURN, on)
+    }
+
+    /// The same, with the longest wait.
+    ///
+    /// # Errors
+    /// As [`Swarm::turn`].
+    pub(super) fn turn_within(
+        &mut self,
+        longest: Duration,
         mut on: impl FnMut(usize, Heard<'_>) -> Result<(), BenchError>,
     ) -> Result<(), BenchError> {
-        match self.poll.poll(&mut self.events, Some(TURN)) {
+        match self.poll.poll(&mut self.events, Some(longest)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             polled => polled?,
         }
         for event in &self.events {
             let Token(index) = event.token();
-            let Some(client) = self.clients.get_mut(index) else { continue };
-            if event.is_writable() {
-                client.flush()?;
+            let Some(client) = self.clients.get_mut(index).filter(|client| !client.gone) else { continue };
+            let mut done = if event.is_writable() { client.flush() } else { Ok(()) };
+            if done.is_ok() && event.is_readable() {
+                done = client.read(&mut self.scratch, |heard| on(index, heard));
             }
-            if event.is_readable() {
-                client.read(&mut self.scratch, |heard| on(index, heard))?;
+            match done {
+                Err(BenchError::Lost { .. }) if self.bears_losses => {
+                    client.gone = true;
+                    on(index, Heard::Lost)?;
+                }
+                done => done?,
             }
         }
         Ok(())
@@ -117,7 +172,12 @@ impl Swarm {
     /// # Errors
     /// If the client has lost its connection.
     pub(super) fn send(&mut self, client: usize, frames: &[u8]) -> Result<(), BenchError> {
-        self.clients.get_mut(client).map_or(Ok(()), |client| client.send(frames))
+        let client = self.clients.get_mut(client).filter(|client| !client.gone);
+        match client.map_or(Ok(()), |client| client.send(frames)) {
+            // The next turn tells of it.
+            Err(BenchError::Lost { .. }) if self.bears_losses => Ok(()),
+            sent => sent,
+        }
     }
 }
 

@@ -12,11 +12,15 @@ pub(super) enum Kind {
     Message,
     /// A command took effect.
     Ack,
+    /// The connection stands.
+    Welcome,
     /// A room was joined.
     Joined,
+    /// How many are in a room.
+    Presence,
     /// A command was refused.
     Error,
-    /// Presence and whatever else does not count.
+    /// Whatever else does not count.
     Other,
 }
 
@@ -32,7 +36,9 @@ fn named(name: &[u8]) -> Kind {
     match name {
         b"message" => Kind::Message,
         b"ack" => Kind::Ack,
+        b"welcome" => Kind::Welcome,
         b"joined" => Kind::Joined,
+        b"presence" => Kind::Presence,
         b"error" => Kind::Error,
         _ => Kind::Other,
     }

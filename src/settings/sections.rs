@@ -32,22 +32,33 @@ impl Distributed {
     /// The schemes of a Redis address (PROTOCOL section 6).
     const SCHEMES: [&str; 3] = ["redis://", "rediss://", "redis-sentinel://"];
 
+    /// The key of the address of Redis.
+    const URL: &str = "distributed.redis_url (REDIS_URL)";
+
+    /// Where Redis is, for what cannot do without.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn need_url(&self) -> Result<&Secret, InvalidSetting> {
+        let missing = || InvalidSetting::new(Self::URL, "is needed, such as redis://127.0.0.1:6379");
+        Secret::given(self.redis_url.as_ref()).ok_or_else(missing)
+    }
+
     /// Checks the section.
     ///
     /// # Errors
     /// Names the setting.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        const URL: &str = "distributed.redis_url (REDIS_URL)";
         match Secret::given(self.redis_url.as_ref()) {
             Some(url) if url.expose().starts_with("redis-cluster://") => {
                 let problem = "Redis Cluster is not supported; use one Redis, or Sentinel with redis-sentinel://";
-                return Err(InvalidSetting::new(URL, problem));
+                return Err(InvalidSetting::new(Self::URL, problem));
             }
             Some(url) if !Self::SCHEMES.iter().any(|scheme| url.expose().starts_with(scheme)) => {
-                return Err(InvalidSetting::new(URL, format!("starts with one of {}", Self::SCHEMES.join(", "))));
+                return Err(InvalidSetting::new(Self::URL, format!("starts with one of {}", Self::SCHEMES.join(", "))));
             }
             None if self.enabled => {
-                return Err(InvalidSetting::new(URL, "is needed when ENABLE_DISTRIBUTED_CHAT is true"));
+                return Err(InvalidSetting::new(Self::URL, "is needed when ENABLE_DISTRIBUTED_CHAT is true"));
             }
             _ => {}
         }

@@ -11,6 +11,7 @@ mod drain;
 mod faults;
 mod http_api;
 mod identity;
+mod import;
 mod layers;
 mod limits;
 mod openapi;

@@ -8,11 +8,16 @@ use std::{
     time::Duration,
 };
 
-use fred::{error::Error, interfaces::ClientLike, types::scripts::Script};
+use fred::{
+    clients::Client,
+    error::Error,
+    interfaces::{ClientLike, EventInterface},
+    types::scripts::Script,
+};
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, watch},
-    time::timeout,
+    time::sleep,
 };
 
 use super::{
@@ -21,6 +26,7 @@ use super::{
     config::RedisConfig,
     context::Context,
     keys::{self, RoomKeys},
+    log::IDEMPOTENCY_MS,
     scripts,
 };
 use crate::{
@@ -40,6 +46,8 @@ use crate::{
 
 /// How long Redis may take to be there.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// Keys remembered by one command.
+const KEYS_AT_ONCE: usize = 256;
 /// How much longer than its history the keys of a room live after the last entry, as after an append.
 const DAY_MS: Millis = 24 * 60 * 60 * 1_000;
 
@@ -106,15 +114,7 @@ impl RedisImport {
         clock: SharedClock,
     ) -> Result<Self, ImportError> {
         let clients = Clients::new(url, config)?;
-        // It fails for good reasons only (no password, no such host), and else tries on.
-        match timeout(CONNECT_LIMIT, clients.data.init()).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Err(ImportError::Unreachable(error.details().to_owned())),
-            Err(_) => {
-                let waited = format!("no answer within {} s", CONNECT_LIMIT.as_secs());
-                return Err(ImportError::Unreachable(waited));
-            }
-        }
+        connect(&clients.data).await.map_err(ImportError::Unreachable)?;
         let (link_end, link) = watch::channel(Link::Up);
         let (events, events_end) = mpsc::channel(1);
         let (failures, _) = mpsc::channel(1);
@@ -192,6 +192,8 @@ impl RedisImport {
             self.piece(room, keys.state(), states).await?;
         }
 
+        self.remember(from, room).await?;
+
         let age = self.context.history.max_age;
         let lives = if age == 0 { 0 } else { age.saturating_add(DAY_MS) };
         let frame = serde_json::to_string(&self.context.envelope(Body::Moved { epoch: room.epoch.clone() }))?;
@@ -208,6 +210,21 @@ impl RedisImport {
         ];
         let done: bool = self.run(&scripts::IMPORT_FINISH, finished, finish).await?;
         if done { Ok(Carried::Now) } else { Err(ImportError::Disturbed(room.room.to_string())) }
+    }
+
+    /// Keeps the promise to know a retry for messages that were said lately and trimmed since.
+    async fn remember(&self, from: &Export, room: &ExportedRoom) -> Result<(), ImportError> {
+        let oldest = self.context.clock.now_ms().saturating_sub(IDEMPOTENCY_MS);
+        let keys = RoomKeys(&room.room);
+        for some in from.remembered(room, oldest)?.chunks(KEYS_AT_ONCE) {
+            let mut args = vec![room.epoch.to_string(), keys.idem(), IDEMPOTENCY_MS.to_string()];
+            args.extend(some.iter().flat_map(|known| [known.id.to_string(), format!("{}:{}", known.seq, known.ts)]));
+            let taken: bool = self.run(&scripts::IMPORT_KEYS, vec![keys.meta()], args).await?;
+            if !taken {
+                return Err(ImportError::Disturbed(room.room.to_string()));
+            }
+        }
+        Ok(())
     }
 
     /// Puts fields and values, one after the other, into a hash of a claimed room.
@@ -231,6 +248,22 @@ impl RedisImport {
     }
 }
 
+/// Connects, or says why not: a client that has a server would try on for ever.
+async fn connect(client: &Client) -> Result<(), String> {
+    let mut errors = client.error_rx();
+    let first = async {
+        match errors.recv().await {
+            Ok((error, _)) => error.details().to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    tokio::select! {
+        connected = client.init() => connected.map(drop).map_err(|error| error.details().to_owned()),
+        why = first => Err(why),
+        () = sleep(CONNECT_LIMIT) => Err(format!("no answer within {} s", CONNECT_LIMIT.as_secs())),
+    }
+}
+
 /// Number and entry, and message id and number, of entries.
 fn log_and_ids(entries: &[Entry]) -> Result<(Vec<String>, Vec<String>), ImportError> {
     let (mut log, mut ids) = (Vec::new(), Vec::new());
@@ -243,7 +276,7 @@ fn log_and_ids(entries: &[Entry]) -> Result<(Vec<String>, Vec<String>), ImportEr
     Ok((log, ids))
 }
 
-/// What a message is now, beside the entry that said it.
+/// What a message is now, beside the entry that said it. An empty list is left out: Lua would write it as an object.
 fn state_json(state: &crate::protocol::entry::MessageState, edits: &[Seq]) -> Result<String, ImportError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -252,7 +285,9 @@ fn state_json(state: &crate::protocol::entry::MessageState, edits: &[Seq]) -> Re
         text: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         edited_ts: Option<Millis>,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
         edits: &'a [Seq],
+        #[serde(skip_serializing_if = "Vec::is_empty")]
         reactions: Vec<(&'a str, &'a [UserId])>,
     }
     Ok(serde_json::to_string(&State {

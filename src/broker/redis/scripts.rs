@@ -77,6 +77,8 @@ scripts! {
     IMPORT_CLAIM = "lua/import_claim.lua";
     /// Puts a piece of that log in.
     IMPORT_PIECE = "lua/import_piece.lua";
+    /// Remembers keys of messages that were trimmed from it.
+    IMPORT_KEYS = "lua/import_keys.lua";
     /// Opens that log.
     IMPORT_FINISH = "lua/import_finish.lua";
     /// Numbers, logs and tells a batch of changes of one room.

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How long a message's key is remembered at least (PROTOCOL section 4.3).
-const IDEMPOTENCY_MS: Millis = 600_000;
+pub(super) const IDEMPOTENCY_MS: Millis = 600_000;
 
 /// How long the epoch of a room without entries outlives the last look at it. Members look every `redis.check_ms`.
 const EMPTY_ROOM_MS: Millis = 300_000;

@@ -1,0 +1,87 @@
+//! Three servers that share one Redis, each a process of this program.
+
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    thread,
+    time::Duration,
+};
+
+use super::redis::Redis;
+use crate::bench::{
+    child::{Child, NO_LIMITS},
+    error::BenchError,
+    swarm::Deadline,
+    target::Target,
+};
+
+/// How many servers.
+pub(super) const SERVERS: usize = 3;
+
+/// How long a server may take to reach Redis, and how often it is looked whether it has.
+const LINK_LIMIT: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// What every server is given beside its limits, its name and where Redis is.
+pub(super) const DISTRIBUTED: (&str, &str) = ("ENABLE_DISTRIBUTED_CHAT", "true");
+
+/// The servers and their Redis. All are killed when this goes.
+pub(super) struct Nodes {
+    servers: Vec<Child>,
+    /// Ends after those that use it.
+    _redis: Redis,
+}
+
+impl Nodes {
+    /// Starts them, and waits until all can use Redis.
+    ///
+    /// # Errors
+    /// If one of them does not come up.
+    pub(super) fn start(folder: &Path) -> Result<Self, BenchError> {
+        let redis = Redis::start(folder)?;
+        let url = redis.url();
+        let mut servers = Vec::new();
+        for number in 1..=SERVERS {
+            let name = format!("bench-{number}");
+            let own = [DISTRIBUTED, ("REDIS_URL", url.as_str()), ("INSTANCE_ID", name.as_str())];
+            let settings: Vec<_> = NO_LIMITS.into_iter().chain(own).collect();
+            servers.push(Child::start(&["serve"], &settings, folder, false)?);
+        }
+        let deadline = Deadline::new("the way of the servers to Redis", LINK_LIMIT);
+        let mut nodes = Self { servers, _redis: redis };
+        while !nodes.servers.iter().all(|server| is_healthy(server.address()).unwrap_or(false)) {
+            deadline.check().map_err(|error| nodes.explain(error))?;
+            thread::sleep(LOOK_AGAIN);
+        }
+        Ok(nodes)
+    }
+
+    /// Where they are, in order.
+    pub(super) fn targets(&self) -> Vec<Target> {
+        self.servers.iter().map(|server| Target::local(server.address())).collect()
+    }
+
+    /// Ends one as the loss of its machine would.
+    ///
+    /// # Errors
+    /// If it cannot be waited for.
+    pub(super) fn kill(&mut self, number: usize) -> Result<(), BenchError> {
+        self.servers.get_mut(number).map_or(Ok(()), Child::kill)
+    }
+
+    /// Adds what the servers logged to an error that their failure may explain.
+    pub(super) fn explain(&mut self, error: BenchError) -> BenchError {
+        self.servers.iter_mut().fold(error, |error, server| server.explain(error))
+    }
+}
+
+/// Whether a server can use its store.
+fn is_healthy(address: SocketAddr) -> io::Result<bool> {
+    let mut stream = TcpStream::connect_timeout(&address, LINK_LIMIT)?;
+    stream.set_read_timeout(Some(LINK_LIMIT))?;
+    write!(stream, "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.contains(r#""status":"healthy""#))
+}
