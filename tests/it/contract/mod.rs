@@ -13,6 +13,7 @@ mod presence;
 mod recovery;
 mod redis;
 mod redis_accounts;
+mod redis_presence;
 mod support;
 
 use std::{any::Any, sync::Arc};
