@@ -35,9 +35,9 @@ pub(super) async fn listen(settings: &Settings, leases: Option<&Leases>) -> Resu
 fn first_free(settings: &Settings) -> Result<Listening, StartError> {
     let mut refused = None;
     for port in settings.server.ports() {
-        match take(settings, port, None) {
-            Ok(listening) => return Ok(listening),
-            Err((error, _)) => refused = Some(error),
+        match take(settings, port) {
+            Ok((listener, address)) => return Ok(Listening { listener, address, lease: None }),
+            Err(error) => refused = Some(error),
         }
     }
     Err(refused.unwrap_or_else(none_left))
@@ -55,10 +55,10 @@ async fn lease(settings: &Settings, leases: &Leases) -> Result<Listening, StartE
         let Some(lease) = leased else { break Err(refused.unwrap_or_else(none_left)) };
         // A number of the range, which is of ports.
         let Ok(port) = u16::try_from(lease.number()) else { break Err(none_left()) };
-        match take(settings, port, Some(lease)) {
-            Ok(listening) => break Ok(listening),
-            Err((error, lease)) => {
-                passed_over.extend(lease);
+        match take(settings, port) {
+            Ok((listener, address)) => break Ok(Listening { listener, address, lease: Some(lease) }),
+            Err(error) => {
+                passed_over.push(lease);
                 refused = Some(error);
             }
         }
@@ -69,13 +69,11 @@ async fn lease(settings: &Settings, leases: &Leases) -> Result<Listening, StartE
     found
 }
 
-/// Binds a port, or gives its lease back with the reason.
-fn take(settings: &Settings, port: u16, lease: Option<Lease>) -> Result<Listening, (StartError, Option<Lease>)> {
+fn take(settings: &Settings, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
     let address = SocketAddr::new(settings.server.host, port);
-    match bind(address).and_then(|listener| Ok((listener.local_addr()?, listener))) {
-        Ok((address, listener)) => Ok(Listening { listener, address, lease }),
-        Err(source) => Err((StartError::Listen { address: address.to_string(), source }, lease)),
-    }
+    bind(address)
+        .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
+        .map_err(|source| StartError::Listen { address: address.to_string(), source })
 }
 
 fn none_left() -> StartError {

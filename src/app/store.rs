@@ -106,8 +106,8 @@ impl Backend {
     /// What one instance of many has at a time; `None` for one that stands alone.
     pub(super) fn leases(&self) -> Option<&Leases> {
         match self {
-            Backend::Local(_) => None,
-            Backend::Redis(redis) => Some(&redis.leases),
+            Self::Local(_) => None,
+            Self::Redis(redis) => Some(&redis.leases),
         }
     }
 

@@ -21,7 +21,7 @@ async fn a_user_on_two_instances_counts_once() {
     let redis = Redis::start();
     let (one, two) = (Instance::start(&redis, "api-1").await, Instance::start(&redis, "api-2").await);
     let (room, ana) = (room("lobby"), member("ana"));
-    assert_eq!(one.come(&room, &[&ana]).await.entered, [ana.clone()]);
+    assert_eq!(one.come(&room, &[&ana]).await.entered, std::slice::from_ref(&ana));
     let second = two.come(&room, &[&ana]).await;
     assert_eq!((second.entered.len(), second.counts), (0, Counts { members: 1, ..Counts::default() }));
     let first_goes = one.go(&room, &[&ana]).await;
