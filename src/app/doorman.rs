@@ -22,6 +22,7 @@ use crate::{
         messages::{ConnectionId, Enlist, WorkerId},
     },
     auth::config::InvalidSetting,
+    broker::Broker,
     chat::access::RoomRules,
     clock::SharedClock,
     http::chat::{Admit, Entrance, RoomsParam},
@@ -31,7 +32,7 @@ use crate::{
         PROTOCOL_VERSION,
         command::MAX_PAGE,
         error::{ErrorCode, Refusal},
-        event::{AdvertisedLimits, ErrorEvent, Mode, Welcome},
+        event::{AdvertisedLimits, ErrorEvent, Welcome},
         ids::{InstanceId, Millis, RoomName},
         text::{MAX_KEY_CHARS, MAX_TEXT_CHARS},
         user::{Role, User},
@@ -43,6 +44,7 @@ use crate::{
 pub(super) struct Doorman {
     instance: InstanceId,
     hub: Addr<Hub>,
+    broker: Arc<dyn Broker>,
     limits: Arc<Limits>,
     rules: Arc<RoomRules>,
     clock: SharedClock,
@@ -60,7 +62,7 @@ thread_local! {
 }
 
 impl Doorman {
-    pub(super) fn new(ground: &Ground<'_>, hub: &Addr<Hub>, idempotency_ms: Millis) -> Result<Self, InvalidSetting> {
+    pub(super) fn new(ground: &Ground<'_>, hub: &Addr<Hub>, broker: Arc<dyn Broker>) -> Result<Self, InvalidSetting> {
         let settings = ground.settings;
         let socket = SocketConfig { queue_bytes: settings.limits.queue_bytes, ..SocketConfig::default() };
         let advertised = AdvertisedLimits {
@@ -69,11 +71,12 @@ impl Doorman {
             key: MAX_KEY_CHARS,
             rooms: settings.limits.rooms_per_connection,
             history: MAX_PAGE,
-            idempotency_ms,
+            idempotency_ms: broker.idempotency_ms(),
         };
         Ok(Self {
             instance: ground.instance.id.clone(),
             hub: hub.clone(),
+            broker,
             limits: ground.limits.clone(),
             rules: Arc::new(settings.room_rules()?),
             clock: ground.clock.clone(),
@@ -114,7 +117,7 @@ impl Doorman {
             resume_token: resume_token.map(Into::into),
             user: user.clone(),
             instance: self.instance.clone(),
-            mode: Mode::Standalone,
+            mode: self.broker.mode(),
             heartbeat_ms: self.heartbeat_ms,
             limits: self.advertised.clone(),
         })

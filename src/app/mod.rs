@@ -204,7 +204,7 @@ fn state(
     stop: &Arc<Notify>,
 ) -> Result<AppState, StartError> {
     let settings = ground.settings;
-    let doorman = Doorman::new(ground, hub, store.broker.idempotency_ms())?;
+    let doorman = Doorman::new(ground, hub, store.broker.clone())?;
     let stop = stop.clone();
     Ok(AppState {
         instance: ground.instance.clone(),

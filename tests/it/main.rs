@@ -4,6 +4,7 @@
 mod browser;
 mod chat;
 mod cli;
+mod cluster;
 mod conformance;
 mod contract;
 mod drain;

@@ -1,13 +1,27 @@
 //! Several instances around one Redis: they know each other, and the checker is at home there.
 //!
-//! Ignored until the program can run as one of many; then these are the first two tests that it must pass.
+//! Most is ignored until the program can run as one of many; then these are the first tests that it must pass.
 
 use crate::support::{
-    Redis,
+    Redis, Server,
     checker::{Checker, Plan},
-    cluster::{Cluster, instance},
+    cluster::{Cluster, METRICS_KEY, instance},
     proxy::Proxy,
 };
+
+#[tokio::test]
+async fn a_server_that_stands_alone_is_a_cluster_of_one() {
+    let alone = |(): &(), _| Server::setup().env("INSTANCE_ID", "api-1").env("METRICS_API_KEY", METRICS_KEY);
+    let mut cluster = Cluster::around((), 1, alone).await;
+    let before = cluster.addresses();
+    cluster.server(1).freeze();
+    cluster.server(1).thaw();
+    cluster.wait_until_degraded(&[1], false).await;
+    cluster.server(1).kill9();
+    cluster.server(1).restart();
+    cluster.wait_for(&[1]).await;
+    assert_eq!(cluster.addresses(), before);
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the Redis broker"]

@@ -1,5 +1,7 @@
 //! The delivery ledger finds each kind of violation, and none where there is none.
 
+use proptest::prelude::*;
+
 use crate::support::{
     ledger::{Kind, Ledger, Stage, Verdict},
     *,
@@ -371,6 +373,10 @@ fn a_snapshot_is_read_back_to_its_beginning() {
     story.breaks(Kind::Lost, 3);
     let page =
         |entries: &[Value], more: bool| json!({"type": "history", "room": ROOM, "entries": entries, "more": more});
+    let mut some = page(&[message(3, 3)], false);
+    some["provisional"] = true.into();
+    story.hears(1, some);
+    assert_eq!(story.0.floor(1, ROOM), Some(4));
     story.hears(1, page(&[message(2, 2), message(3, 3)], true));
     assert_eq!(story.0.floor(1, ROOM), Some(2));
     story.hears(1, page(&[message(1, 1)], false));
@@ -380,4 +386,51 @@ fn a_snapshot_is_read_back_to_its_beginning() {
     story.comes_back(1, joined(EPOCH, 4, false, &[message(3, 3), message(4, 4)]));
     story.hears(1, page(&[message(1, 1), message(1, 2)], false));
     assert!(story.verdict().kinds().contains(&(Kind::Doubled, 1)));
+}
+
+/// What a network or a server does wrong with one delivery.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Drop,
+    Repeat,
+    SwapWithNext,
+    Alter,
+}
+
+proptest! {
+    /// Some messages of two senders, the second client away for a part of them; with one wrong delivery there is a
+    /// violation, and without there is none.
+    #[test]
+    fn one_wrong_delivery_is_found(
+        senders in prop::collection::vec(0..2_usize, 2..20),
+        away in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        fault in prop::sample::select(vec![None, Some(Fault::Drop), Some(Fault::Repeat), Some(Fault::SwapWithNext),
+                                           Some(Fault::Alter)]),
+    ) {
+        let mut story = Story::new();
+        let messages: Vec<_> = (1..).take(senders.len()).map(|n| message(n, n)).collect();
+        for (n, sender) in (1..).zip(&senders) {
+            story.says(*sender, n);
+            story.hears(*sender, ack(n, n));
+        }
+        story.0.disconnected(1, None);
+        story.0.connected(1);
+        let mut wrong = messages.clone();
+        match (at.index(messages.len()), fault) {
+            (at, Some(Fault::Drop)) => drop(wrong.remove(at)),
+            (at, Some(Fault::Repeat)) => wrong.insert(at, messages[at].clone()),
+            (at, Some(Fault::SwapWithNext)) => wrong.swap(at, if at + 1 < messages.len() { at + 1 } else { at - 1 }),
+            (at, Some(Fault::Alter)) => wrong[at]["text"] = "something else".into(),
+            (_, None) => {}
+        }
+        // A part is recovered, the rest comes live.
+        let away = away.index(wrong.len());
+        let seq = wrong[..away].last().map_or(0, |last| last["seq"].as_u64().unwrap());
+        story.hears(1, joined(EPOCH, seq, true, &wrong[..away]));
+        wrong[away..].iter().for_each(|entry| story.hears(1, entry.clone()));
+        messages.into_iter().for_each(|entry| story.hears(0, entry));
+        let verdict = story.verdict();
+        prop_assert_eq!(verdict.violations.is_empty(), fault.is_none(), "{}", verdict);
+    }
 }

@@ -247,11 +247,15 @@ impl Ledger {
     /// A page of older messages.
     fn page(&mut self, client: usize, room: &str, event: &Value) {
         let Some((epoch, _)) = self.view(client, room).position.clone() else { return };
+        if event["provisional"] == true {
+            // From the memory of an instance while the log is away: not all there is.
+            return;
+        }
         let none = Vec::new();
         let entries = event["entries"].as_array().unwrap_or(&none);
         let floor = self.view(client, room).floor;
         // Of a page asked for before the copy was replaced, nothing is needed.
-        let older = |entry: &Value| entry["seq"].as_u64() < floor;
+        let older = |entry: &Value| entry["seq"].as_u64().zip(floor).is_some_and(|(seq, floor)| seq < floor);
         entries.iter().filter(|entry| older(entry)).for_each(|entry| self.shown(client, room, &epoch, entry));
         let first = entries.first().and_then(|entry| entry["seq"].as_u64());
         self.view(client, room).floor = first.filter(|_| event["more"] == true);
