@@ -44,10 +44,11 @@ release: ## build the program for use, in target/release
 	cargo build --release --locked
 
 .PHONY: bench
-bench: release ## measure idle memory, fan-out and publishing against the budgets
+bench: release ## measure idle memory, fan-out, publishing and a cluster against the budgets
 	target/release/hubbub bench idle --check
 	target/release/hubbub bench fanout --check
 	target/release/hubbub bench publish --check
+	target/release/hubbub bench cluster --check
 
 .PHONY: loadtest
 loadtest: ## run the k6 scenario against a release build

@@ -17,8 +17,10 @@ struct Before {
 struct Scene {
     server: Server,
     before: Before,
-    carol: String,
     banned: String,
+    /// Guests who come back as who they were; Bob is banned.
+    ana: Dial,
+    bob: Dial,
 }
 
 async fn scene() -> Scene {
@@ -47,13 +49,13 @@ async fn scene() -> Scene {
     carol_here.acked(json!({"type": "read", "room": "global", "seq": 7})).await;
     carol_here.join("den").await;
     carol_here.send_acked("den", "quiet here").await;
-    let banned = bob.id();
+    let (banned, ana, bob_again) = (bob.id(), ana.again(), bob.again());
     admin.acked(json!({"type": "kick", "userId": banned, "banMs": 3_600_000})).await;
 
     let before = everything(&mut carol_here).await;
     server.term();
     assert_eq!(server.exit_code(), Some(0));
-    Scene { server, before, carol, banned }
+    Scene { server, before, banned, ana, bob: bob_again }
 }
 
 async fn everything(client: &mut Client) -> Before {
@@ -144,6 +146,42 @@ async fn everything_is_there_and_stays_as_it_is_the_second_time() {
     let said = imported(server, &redis, &[]);
     assert!(said.contains("rooms         0") && said.contains("2: carried over before"), "{said}");
     assert_eq!(content(&redis), once);
+}
+
+#[tokio::test]
+async fn one_of_many_goes_on_where_the_one_that_stood_alone_stopped() {
+    let (scene, redis) = (scene().await, Redis::start());
+    let Scene { mut server, before, ana, bob, .. } = scene;
+    imported(&server, &redis, &[]);
+    server.restart_with(|setup| {
+        setup.env("ENABLE_DISTRIBUTED_CHAT", true).env("REDIS_URL", redis.url()).env("INSTANCE_ID", "api-1")
+    });
+    until("Redis to be used", async || (server.get("/health").await.json["status"] == "healthy").then_some(())).await;
+
+    let login = server.post("/api/login", json!({"username": "carol", "password": web::PASSWORD})).await;
+    let mut carol = server.dial().cookie(&login.session().unwrap()).enter().await;
+    assert_eq!(carol.welcome["mode"], "distributed");
+    let joined = carol.join("global").await;
+    assert_eq!((&joined["epoch"], &joined["seq"], &joined["read"]), (&before.epoch, &json!(309), &json!(7)));
+    assert_eq!(joined["entries"].as_array().unwrap(), &before.snapshot);
+    let page = carol.ask(json!({"type": "history", "room": "global", "after": 0, "limit": 1})).await;
+    let first = &page["entries"][0];
+    assert_eq!((&first["text"], &first["reactions"][0]["count"]), (&json!("the best words"), &json!(2)), "{first}");
+    let since = carol.join_since("global", &before.epoch, 5).await;
+    assert_eq!(since["recovered"], true);
+    assert_eq!(since["entries"].as_array().unwrap(), &before.entries[5..205]);
+
+    assert_eq!(bob.refused().await.code(), "forbidden");
+    let mut ana = ana.enter().await;
+    let again = json!({"type": "message", "room": "global", "text": "first \"words\"", "key": "k1"});
+    let again = ana.acked(again).await;
+    assert_eq!((&again["duplicate"], &again["seq"]), (&json!(true), &json!(1)));
+    let message = again["messageId"].clone();
+    let off = json!({"type": "react", "room": "global", "messageId": message, "emoji": "🎉", "on": false});
+    assert_eq!(ana.acked(off).await["seq"], 310);
+    ana.acked(json!({"type": "delete", "room": "global", "messageId": message})).await;
+    let log = redis.command(&["HVALS", "chat:log:global"]);
+    assert!(!log.texts().iter().any(|entry| entry.contains("better words") || entry.contains("best words")));
 }
 
 #[tokio::test]

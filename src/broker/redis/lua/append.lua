@@ -2,7 +2,7 @@
 -- KEYS meta, log, ids, state, rooms, done
 -- ARGV room, channel, the frame up to its epoch, fresh epoch, most entries (0: all), greatest age ms (0: any),
 --      expiry of the room's keys ms (0: never), name of the idem keys, ms a key is remembered, most emoji of a message,
---      number of the frame ('' when running it twice is harmless anyway), then for each change its kind and
+--      number of the batch ('' when running it twice is harmless anyway), then for each change its kind and
 --      'm': id, message answered ('' for none), body           'e': id, user, text, body
 --      'd': id, user, '1' for an admin, body                   'r': id, user, emoji, '1' for on, body
 --      A body is the entry as JSON up to its number.
@@ -16,7 +16,11 @@ local idem, period, most_emoji, number = ARGV[8], tonumber(ARGV[9]), tonumber(AR
 if number ~= '' then
   local before = redis.call('GET', done)
   local which, answer = string.match(before or '', '^(%d+)\n(.*)$')
-  if which == number then return answer end
+  if which == number then
+    -- A write, so that WAIT on this connection waits for what another may have written.
+    redis.call('PEXPIRE', done, 60000)
+    return answer
+  end
 end
 
 local time = redis.call('TIME')
@@ -258,7 +262,7 @@ if #told > 0 then
   -- Last: should it fail, the log is right, and whoever missed it reads it there.
   redis.call('PUBLISH', channel, frame .. epoch .. '","entries":[' .. table.concat(told, ',') .. ']}')
 elseif repeated then
-  -- A write, so that WAIT on this connection waits for what was logged on another.
+  -- A write, as above.
   redis.call('HSET', meta, 'ts', last)
 end
 return answer
