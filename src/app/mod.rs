@@ -44,6 +44,7 @@ use crate::{
     transport::server::{self, ServerOptions},
 };
 use doorman::Doorman;
+use listener::Listening;
 use people::People;
 use signals::Signals;
 
@@ -132,7 +133,7 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     let arbiter = Arbiter::new();
     let hub = start_hub(&arbiter, &ground, &store, events).await?;
 
-    let (listener, address) = listener::listen(settings)?;
+    let Listening { listener, address, lease } = listener::listen(settings, backend.leases()).await?;
     let stop = Arc::new(Notify::new());
     let state = Data::new(state(&ground, store, people, &hub, &stop)?);
     actix_rt::spawn(http::peers::serve(requests, state.clone()));
@@ -160,6 +161,9 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
 
     workers.stop(false).await;
     arbiter.stop();
+    if let Some(lease) = lease {
+        lease.release().await;
+    }
     backend.close().await;
     ground.lifecycle.advance(Stage::Stopped);
     info!("stopped");

@@ -12,7 +12,7 @@ use crate::{
     broker::{
         BrokerEvent, PeerRequests,
         local::{LocalBroker, LocalDirectory, LocalPresence},
-        redis::{self, RedisOptions, RedisStore},
+        redis::{self, Leases, RedisOptions, RedisStore},
     },
     protocol::envelope::Incarnation,
 };
@@ -103,6 +103,14 @@ async fn open_redis(ground: &mut Ground<'_>, events: mpsc::Sender<BrokerEvent>) 
 }
 
 impl Backend {
+    /// What one instance of many has at a time; `None` for one that stands alone.
+    pub(super) fn leases(&self) -> Option<&Leases> {
+        match self {
+            Self::Local(_) => None,
+            Self::Redis(redis) => Some(&redis.leases),
+        }
+    }
+
     /// Ends it, after all who use it.
     pub(super) async fn close(self) {
         match self {

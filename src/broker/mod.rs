@@ -128,8 +128,8 @@ pub trait Broker: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'static, Result<Vec<LoggedRoom>, Unavailable>>;
 
-    /// Nobody of this instance is in the room any more: ends the subscription, and forgets the epoch of a room that has no
-    /// entry.
+    /// Nobody of this instance is in the room any more: ends the subscription, and lets the epoch of a room that has no
+    /// entry be forgotten; at once, or where other instances may be in it, some minutes after anybody last looked.
     fn release(&self, room: &RoomName);
 
     /// How long keys are remembered at least, in milliseconds.

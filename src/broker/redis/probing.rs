@@ -118,7 +118,8 @@ async fn is_replica<C: ClientLike>(client: &C) -> bool {
     answer.first().and_then(Value::as_str).is_some_and(|role| &*role == "slave")
 }
 
-fn reconnect(ctx: &Context, connection: Connection) {
+/// Makes a connection anew, with the server that is the primary now.
+pub(super) fn reconnect(ctx: &Context, connection: Connection) {
     let clients = ctx.clients.clone();
     // Done when it is connected again, which is told as any other time.
     tokio::spawn(async move {

@@ -28,7 +28,7 @@ async fn two_instances_are_one_chat() {
     ben.send_acked("global", "hello from 2").await;
     ana.expect(|event| event["text"] == "hello from 2").await;
     assert_eq!(texts(&ana.received), [(1, "hello from 1"), (2, "hello from 2")]);
-    ben.settle().await;
+    ben.expect(|event| event["text"] == "hello from 2").await;
     assert_eq!(texts(&ben.received), texts(&ana.received));
 
     // A third comes to the one and sees what was said at the other.

@@ -82,7 +82,13 @@ impl Store for Local {
     async fn open(&self) -> Opened {
         let (broker, events) = self.try_open().unwrap();
         let broker = Arc::new(broker);
-        Opened { accounts: broker.clone(), broker, presence: Arc::new(LocalPresence::default()), events }
+        Opened {
+            accounts: broker.clone(),
+            broker,
+            presence: Arc::new(LocalPresence::default()),
+            events,
+            _rest: Box::new(()),
+        }
     }
 }
 
@@ -104,6 +110,16 @@ async fn times_never_fall() {
     drop(store);
     clock.to(1);
     assert_eq!(say(&local.open().await.broker, &room, &ana, "hi").await.ts, 2_000);
+}
+
+#[tokio::test]
+async fn release_forgets_an_empty_room() {
+    let local = Local::new();
+    let store = local.open().await;
+    let room = fresh_room();
+    let before = position(&store.broker, &room).await;
+    store.broker.release(&room);
+    assert_ne!(position(&store.broker, &room).await.epoch, before.epoch);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use super::{Store, support::*};
 pub(super) async fn numbers_rise_by_one(store: &impl Store) {
     let mut store = store.open().await;
     let (room, ana) = (fresh_room(), ana());
+    store.broker.subscribe(room.clone()).await.unwrap();
     let mut last_ts = 0;
     for seq in 1..=20 {
         let appended = say(&store.broker, &room, &ana, "hi").await;
@@ -27,6 +28,7 @@ pub(super) async fn numbers_rise_by_one(store: &impl Store) {
 pub(super) async fn answers_are_in_order(store: &impl Store) {
     let mut store = store.open().await;
     let (room, other, ana) = (fresh_room(), fresh_room(), ana());
+    store.broker.subscribe(room.clone()).await.unwrap();
     let batch = (0..50)
         .map(|n| append(if n % 5 == 0 { &other } else { &room }, &ana, message(&format!("{n}"), None)))
         .collect();
@@ -51,6 +53,7 @@ pub(super) async fn answers_are_in_order(store: &impl Store) {
 pub(super) async fn entries_say_what_was_said(store: &impl Store) {
     let mut store = store.open().await;
     let (room, ana) = (fresh_room(), fresh_user("Ana é", Role::Member));
+    store.broker.subscribe(room.clone()).await.unwrap();
     let first = say(&store.broker, &room, &ana, "first").await;
     let reply = hubbub::broker::Change::Message {
         text: "zwei\n\t🎈".into(),
@@ -127,6 +130,7 @@ pub(super) async fn keys_are_per_user_and_room(store: &impl Store) {
 pub(super) async fn concurrent_appends_have_one_order(store: &impl Store) {
     let mut store = store.open().await;
     let room = fresh_room();
+    store.broker.subscribe(room.clone()).await.unwrap();
     let senders = (0..8).map(|_| {
         let (broker, room, ana) = (store.broker.clone(), room.clone(), ana());
         tokio::spawn(async move {

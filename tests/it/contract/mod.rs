@@ -11,10 +11,12 @@ mod log;
 mod model;
 mod presence;
 mod recovery;
+mod redis;
 mod redis_accounts;
+mod redis_presence;
 mod support;
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use hubbub::{
     auth::accounts::Accounts,
@@ -33,6 +35,8 @@ pub(crate) struct Opened {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) presence: Arc<dyn PresenceStore>,
     pub(crate) events: BrokerEvents,
+    /// What has to live as long.
+    pub(crate) _rest: Box<dyn Any + Send>,
 }
 
 /// Makes a test of each check in the suite, against the store that `$store` makes.
@@ -55,7 +59,7 @@ macro_rules! suite {
                 replies_need_their_message, only_authors_edit, the_same_text_again_logs_nothing,
                 authors_and_admins_delete, a_delete_takes_the_texts, reactions_go_on_and_off,
                 a_message_takes_twenty_emoji, a_refusal_leaves_its_batch_alone, messages_belong_to_their_room;
-            recovery: an_empty_room_has_an_epoch, release_forgets_an_empty_room, every_position_resumes,
+            recovery: an_empty_room_has_an_epoch, release_keeps_a_log, every_position_resumes,
                 pages_by_entries, pages_by_bytes, a_position_not_covered_gives_a_snapshot, reopening_keeps_the_log;
             history: pages_go_back, pages_go_on, pages_hold_messages_as_they_are_now, an_unknown_room_is_empty,
                 rooms_are_listed_by_name;

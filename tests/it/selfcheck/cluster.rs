@@ -24,7 +24,6 @@ async fn a_server_that_stands_alone_is_a_cluster_of_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the Redis broker"]
 async fn instances_know_who_lives() {
     let mut cluster = Cluster::start(3).await;
     cluster.server(2).kill9();
@@ -38,7 +37,6 @@ async fn instances_know_who_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the Redis broker"]
 async fn promises_are_kept_while_redis_is_away() {
     let redis = Redis::start();
     let proxy = Proxy::start(redis.address()).await;

@@ -3,7 +3,6 @@
 use crate::support::server::run;
 
 #[test]
-#[ignore = "needs the settings of section redis"]
 fn the_timings_of_the_seed_are_settings() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/seed-timings.toml");
     let folder = tempfile::tempdir().unwrap();

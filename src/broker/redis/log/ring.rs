@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::append::Logged;
+use super::append::{Logged, is_message};
 use crate::protocol::{
     entry::EntryBody,
     ids::{Epoch, Millis, RoomName},
@@ -47,11 +47,13 @@ impl Ring {
 
     /// Keeps entries of one batch, and forgets what is too old or too much.
     pub(super) fn keep(&mut self, room: &RoomName, epoch: &Epoch, entries: Vec<(EntryBody, Logged)>, now: Millis) {
-        for (body, at) in entries.into_iter().filter(|(_, at)| !at.duplicate) {
+        // A message that was found in the log may be one whose answer was lost. A change that changed nothing has no entry.
+        for (body, at) in entries.into_iter().filter(|(body, at)| is_message(body) || !at.duplicate) {
             let bytes = ENTRY_BYTES + text_len(&body);
             self.bytes += bytes;
             self.order.push_back(room.clone());
             self.next += 1;
+            let at = Logged { duplicate: false, ..at };
             let acked = Acked { body, epoch: epoch.clone(), at, number: self.next, kept: now, bytes };
             self.rooms.entry(room.clone()).or_default().push_back(acked);
         }
@@ -145,7 +147,11 @@ mod tests {
         ring.keep(&two, &epoch, vec![entry(1)], 10);
         let again = (entry(3).0, Logged { duplicate: true, ..entry(3).1 });
         ring.keep(&one, &epoch, vec![again], 10);
-        assert_eq!((seqs(&ring, &one), seqs(&ring, &two)), (vec![1, 2], vec![1]), "a duplicate was kept before");
+        assert_eq!(
+            (seqs(&ring, &one), seqs(&ring, &two)),
+            (vec![1, 2], vec![1]),
+            "one that changed nothing has no entry"
+        );
         ring.keep(&two, &epoch, vec![entry(2)], 10);
         assert_eq!((seqs(&ring, &one), seqs(&ring, &two)), (vec![2], vec![1, 2]), "too much");
         assert_eq!(ring.entries(&two, 1)[0].at.seq, 2);

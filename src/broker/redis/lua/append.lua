@@ -2,7 +2,7 @@
 -- KEYS meta, log, ids, state, rooms, done
 -- ARGV room, channel, the frame up to its epoch, fresh epoch, most entries (0: all), greatest age ms (0: any),
 --      expiry of the room's keys ms (0: never), name of the idem keys, ms a key is remembered, most emoji of a message,
---      number of the frame ('' when running it twice is harmless anyway), then for each change its kind and
+--      number of the batch ('' when running it twice is harmless anyway), then for each change its kind and
 --      'm': id, message answered ('' for none), body           'e': id, user, text, body
 --      'd': id, user, '1' for an admin, body                   'r': id, user, emoji, '1' for on, body
 --      A body is the entry as JSON up to its number.
@@ -16,7 +16,11 @@ local idem, period, most_emoji, number = ARGV[8], tonumber(ARGV[9]), tonumber(AR
 if number ~= '' then
   local before = redis.call('GET', done)
   local which, answer = string.match(before or '', '^(%d+)\n(.*)$')
-  if which == number then return answer end
+  if which == number then
+    -- A write, so that WAIT on this connection waits for what another may have written.
+    redis.call('PEXPIRE', done, 60000)
+    return answer
+  end
 end
 
 local time = redis.call('TIME')
@@ -34,12 +38,20 @@ end
 now = math.max(now, last)
 local empty_before = head == 0
 
-local told = {}
+local told, log_pairs, id_pairs = {}, {}, {}
 local function add(body)
   head, last = head + 1, now
   local entry = body .. ',"seq":' .. head .. ',"ts":' .. now .. '}'
-  redis.call('HSET', log, head, entry)
+  log_pairs[#log_pairs + 1] = head
+  log_pairs[#log_pairs + 1] = entry
   told[#told + 1] = entry
+end
+
+-- Writes what was added; before anything is looked for that may be among it.
+local function flush()
+  if #log_pairs > 0 then redis.call('HSET', log, unpack(log_pairs)) end
+  if #id_pairs > 0 then redis.call('HSET', ids, unpack(id_pairs)) end
+  log_pairs, id_pairs = {}, {}
 end
 
 local function ts_of(entry) return tonumber(string.match(entry, ',"ts":(%d+)}$')) end
@@ -53,11 +65,32 @@ local function held(id)
   if entry and string.sub(entry, 1, #start) == start then return seq, entry end
 end
 
+local arguments = { m = 3, e = 4, d = 4, r = 5 }
+
+-- Where the messages of the batch may be found, asked for all at once; and what the batch itself said so far.
+local in_log, in_idem, said = {}, {}, {}
+do
+  local list, i = {}, 12
+  while ARGV[i] do
+    if ARGV[i] == 'm' then list[#list + 1] = ARGV[i + 1] end
+    i = i + 1 + arguments[ARGV[i]]
+  end
+  local function ask(key, into)
+    local found = redis.call('HMGET', key, unpack(list))
+    for n = 1, #list do into[list[n]] = found[n] or into[list[n]] end
+  end
+  if #list > 0 then
+    ask(ids, in_log)
+    if trimmed > 0 then
+      ask(idem_before, in_idem)
+      ask(idem_now, in_idem)
+    end
+  end
+end
+
 -- What became of a message that was trimmed while its key is remembered.
 local function remembered(id)
-  if trimmed == 0 then return nil end
-  local record = redis.call('HGET', idem_now, id) or redis.call('HGET', idem_before, id)
-  local seq, ts = string.match(record or '', '^(%d+):(%d+)$')
+  local seq, ts = string.match(in_idem[id] or '', '^(%d+):(%d+)$')
   seq = tonumber(seq)
   if seq and seq <= trimmed then return seq, ts end
 end
@@ -86,14 +119,18 @@ end
 local function refuse(why) answers[#answers + 1] = why end
 
 local function say(id, answered, body)
-  local seq, entry = held(id)
-  if seq then return duplicate(seq, ts_of(entry)) end
-  local ts
-  seq, ts = remembered(id)
+  if said[id] then return duplicate(said[id], now) end
+  if in_log[id] then
+    local seq, entry = held(id)
+    if seq then return duplicate(seq, ts_of(entry)) end
+  end
+  local seq, ts = remembered(id)
   if seq then return duplicate(seq, ts) end
-  if answered ~= '' and not held(answered) then return refuse('not_found') end
+  if answered ~= '' and not said[answered] and not held(answered) then return refuse('not_found') end
   add(body)
-  redis.call('HSET', ids, id, head)
+  said[id] = head
+  id_pairs[#id_pairs + 1] = id
+  id_pairs[#id_pairs + 1] = head
   logged()
 end
 
@@ -161,36 +198,53 @@ local function react(id, user, emoji, on, body)
   logged()
 end
 
-local does = { m = { say, 3 }, e = { edit, 4 }, d = { delete, 4 }, r = { react, 5 } }
+local does = { m = say, e = edit, d = delete, r = react }
 local i = 12
 while ARGV[i] do
-  local act, count = unpack(does[ARGV[i]])
-  act(unpack(ARGV, i + 1, i + count))
-  i = i + 1 + count
+  local kind = ARGV[i]
+  if kind ~= 'm' then flush() end
+  does[kind](unpack(ARGV, i + 1, i + arguments[kind]))
+  i = i + 1 + arguments[kind]
 end
+flush()
 
 -- Takes away what is too much or too old; the rest of very much at the next append.
 local function trim()
-  for _ = 1, 1000 do
-    local over = most_entries > 0 and head - trimmed > most_entries
-    if not over and (most_age == 0 or trimmed >= head) then return end
-    local seq = trimmed + 1
-    local entry = redis.call('HGET', log, seq)
-    if entry then
-      local ts = ts_of(entry)
-      if not over and now - ts <= most_age then return end
-      local id = string.match(entry, '^{"type":"message","id":"([^"]+)"')
-      if id then
-        redis.call('HDEL', ids, id)
-        redis.call('HDEL', state, seq)
-        if now - ts < period then
-          redis.call('HSET', idem_now, id, seq .. ':' .. ts)
-          redis.call('PEXPIRE', idem_now, 2 * period)
+  local seqs, messages, old_ids, records = {}, {}, {}, {}
+  local function go()
+    while #seqs < 1000 do
+      local over = most_entries > 0 and head - trimmed - most_entries or 0
+      if over <= 0 and (most_age == 0 or trimmed >= head) then return end
+      local list = {}
+      for seq = trimmed + 1, trimmed + math.max(1, math.min(64, over)) do list[#list + 1] = seq end
+      for n, entry in ipairs(redis.call('HMGET', log, unpack(list))) do
+        if entry then
+          local ts = ts_of(entry)
+          if over <= 0 and now - ts <= most_age then return end
+          local id = string.match(entry, '^{"type":"message","id":"([^"]+)"')
+          if id then
+            messages[#messages + 1] = list[n]
+            old_ids[#old_ids + 1] = id
+            if now - ts < period then
+              records[#records + 1] = id
+              records[#records + 1] = list[n] .. ':' .. ts
+            end
+          end
         end
+        trimmed = list[n]
+        seqs[#seqs + 1] = trimmed
       end
-      redis.call('HDEL', log, seq)
     end
-    trimmed = seq
+  end
+  go()
+  if #seqs > 0 then redis.call('HDEL', log, unpack(seqs)) end
+  if #old_ids > 0 then
+    redis.call('HDEL', ids, unpack(old_ids))
+    if redis.call('EXISTS', state) == 1 then redis.call('HDEL', state, unpack(messages)) end
+  end
+  if #records > 0 then
+    redis.call('HSET', idem_now, unpack(records))
+    redis.call('PEXPIRE', idem_now, 2 * period)
   end
 end
 
@@ -208,7 +262,7 @@ if #told > 0 then
   -- Last: should it fail, the log is right, and whoever missed it reads it there.
   redis.call('PUBLISH', channel, frame .. epoch .. '","entries":[' .. table.concat(told, ',') .. ']}')
 elseif repeated then
-  -- A write, so that WAIT on this connection waits for what was logged on another.
+  -- A write, as above.
   redis.call('HSET', meta, 'ts', last)
 end
 return answer

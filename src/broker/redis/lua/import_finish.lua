@@ -15,6 +15,7 @@ end
 redis.call('HSET', KEYS[1], 't', ARGV[3])
 redis.call('HDEL', KEYS[1], 'importing')
 if meta[2] ~= ARGV[3] then
+    -- As every room's, so that the list is in the order of names.
     redis.call('ZADD', KEYS[5], 0, ARGV[5])
 end
 if ARGV[4] ~= '0' then

@@ -214,19 +214,14 @@ impl Shared {
 
     /// Puts right what an earlier call that failed may have changed.
     async fn settle(&self, name: &RoomName, held: &mut Held, tally: &mut Tally) -> Result<(), Unavailable> {
-        let Some(mut doubt) = held.doubt.take() else { return Ok(()) };
-        let again = doubt.call.clone();
-        match self.call(name, &again, &mut doubt.done).await {
-            Ok(_) => {
-                *tally = doubt.done;
-                let corrections = held.corrections(&doubt.users);
-                self.tell(name, held, tally, &corrections).await.map(drop)
-            }
-            Err(unavailable) => {
-                held.doubt = Some(doubt);
-                Err(unavailable)
-            }
-        }
+        let Some(doubt) = &held.doubt else { return Ok(()) };
+        let (call, users, mut done) = (doubt.call.clone(), doubt.users.clone(), doubt.done.clone());
+        self.call(name, &call, &mut done).await?;
+        *tally = done;
+        let corrections = held.corrections(&users);
+        self.tell(name, held, tally, &corrections).await?;
+        held.doubt = None;
+        Ok(())
     }
 
     /// Tells Redis, in pieces. What comes of it is added to `tally`; when it fails that is kept for the next time.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Who came and went. Somebody who did both did neither.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     entered: IndexMap<UserId, Arc<User>>,
     left: IndexMap<UserId, Arc<User>>,
