@@ -18,7 +18,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info,actix_server=warn".into() }
+        Self { format: LogFormat::Text, filter: "info,actix_server=warn,fred=error".into() }
     }
 }
 

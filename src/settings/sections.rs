@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer};
 
 use crate::{
     auth::{config::InvalidSetting, secret::Secret},
+    broker::redis::address,
     protocol::ids::Millis,
 };
 
@@ -29,9 +30,6 @@ impl Default for Distributed {
 }
 
 impl Distributed {
-    /// The schemes of a Redis address (PROTOCOL section 6).
-    const SCHEMES: [&str; 3] = ["redis://", "rediss://", "redis-sentinel://"];
-
     /// The key of the address of Redis.
     const URL: &str = "distributed.redis_url (REDIS_URL)";
 
@@ -50,13 +48,7 @@ impl Distributed {
     /// Names the setting.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         match Secret::given(self.redis_url.as_ref()) {
-            Some(url) if url.expose().starts_with("redis-cluster://") => {
-                let problem = "Redis Cluster is not supported; use one Redis, or Sentinel with redis-sentinel://";
-                return Err(InvalidSetting::new(Self::URL, problem));
-            }
-            Some(url) if !Self::SCHEMES.iter().any(|scheme| url.expose().starts_with(scheme)) => {
-                return Err(InvalidSetting::new(Self::URL, format!("starts with one of {}", Self::SCHEMES.join(", "))));
-            }
+            Some(url) => address::check(url)?,
             None if self.enabled => {
                 return Err(InvalidSetting::new(Self::URL, "is needed when ENABLE_DISTRIBUTED_CHAT is true"));
             }

@@ -20,7 +20,7 @@ const MESSAGES_WAITING: usize = 65_536;
 /// How often a command is sent again when its connection broke.
 const ATTEMPTS: u32 = 3;
 /// Waits between tries to connect, milliseconds: from, to, factor, and the random part of each.
-const RECONNECT: (u32, u32, u32, u32) = (100, 1_000, 2, 250);
+pub(super) const RECONNECT: (u32, u32, u32, u32) = (100, 1_000, 2, 250);
 
 /// The connections.
 #[derive(Clone)]

@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 
 use super::{
     context::Context,
+    probing,
     recovery::{Recovery, Reopening},
     selftest::Trouble,
 };
@@ -34,6 +35,9 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Events that may wait; those who bring them wait too.
 const EVENTS: usize = 64;
+
+/// Reasons logged in one outage.
+const REASONS: usize = 8;
 
 /// How long after its task ended a connection is begun anew.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -67,8 +71,10 @@ pub(super) struct Supervisor {
     /// Since when Redis is away; set at the start.
     away_since: Instant,
     was_up: bool,
-    /// What was last logged while away, so that a thousand tries are not a thousand lines.
-    said: String,
+    /// What was logged while away, so that a thousand tries are not a thousand lines.
+    said: Vec<String>,
+    /// What times are counted from: a clock that is set back must not hold a recovery up.
+    started: Instant,
     next_check: Instant,
 }
 
@@ -85,7 +91,8 @@ impl Supervisor {
             attempt: 0,
             away_since: Instant::now(),
             was_up: false,
-            said: String::new(),
+            said: Vec::new(),
+            started: Instant::now(),
             next_check: Instant::now(),
         }
     }
@@ -124,7 +131,7 @@ impl Supervisor {
             let label = ConnectionLabel { connection: connection.as_str() };
             self.ctx.metrics.redis_connects.get_or_create(&label).inc();
         }
-        match self.state.take(input, self.ctx.clock.now_ms()) {
+        match self.state.take(input, self.now()) {
             Some(Step::GoDown) => self.go_down(why).await,
             Some(Step::Recover) => self.recover(),
             Some(Step::GoUp) => self.go_up().await,
@@ -132,9 +139,7 @@ impl Supervisor {
             None => {}
         }
         if input == Input::Deaf {
-            let subscriber = self.ctx.clients.subscriber.clone();
-            // Done when it is connected again, which is told as any other time.
-            tokio::spawn(async move { subscriber.force_reconnection().await });
+            probing::reconnect(&self.ctx, Connection::Subscriber);
         }
     }
 
@@ -155,12 +160,16 @@ impl Supervisor {
         }
     }
 
-    /// Logs why Redis is away, unless that was the last thing said.
+    /// Logs why Redis is away, each reason once in an outage.
     fn say(&mut self, why: &str) {
-        if !why.is_empty() && why != self.said {
-            why.clone_into(&mut self.said);
+        if !why.is_empty() && self.said.len() < REASONS && self.said.iter().all(|said| said != why) {
+            self.said.push(why.to_owned());
             warn!("Redis cannot be used: {why}");
         }
+    }
+
+    fn now(&self) -> Millis {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
 
     fn recover(&mut self) {

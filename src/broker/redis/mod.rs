@@ -1,6 +1,7 @@
 //! The store that many instances share: one Redis.
 //!
 //! - [`link`] keeps the connections ([`clients`], [`address`]) and says whether Redis can be used; [`probing`] tries them,
+//!   [`sentinels`] hears of another primary,
 //!   [`selftest`] proves that Redis does what is needed, [`recovery`] makes up for an outage.
 //! - [`log`] is the log of record, [`presence`] knows who is where, [`directory`] the instances, [`leases`] what only one may
 //!   have.
@@ -28,6 +29,7 @@ mod receiver;
 mod recovery;
 mod scripts;
 mod selftest;
+mod sentinels;
 mod subscriptions;
 mod unavailable;
 
@@ -163,7 +165,8 @@ impl RedisStore {
         tasks.spawn(receiver.run(clients.subscriber.message_rx()));
         tasks.spawn(subscriptions.run(renewals));
         tasks.spawn(Supervisor::new(ctx.clone(), up_end, events_end.clone(), recovery).run(events, failures));
-        tasks.spawn(probing::run(ctx, hearing, events_end.clone()));
+        tasks.spawn(probing::run(ctx.clone(), hearing, events_end.clone()));
+        tasks.spawn(sentinels::run(ctx, events_end.clone()));
         tasks.spawn(link::keep(Connection::Data, clients.data.clone(), events_end.clone()));
         tasks.spawn(link::keep(Connection::Publisher, clients.publisher.clone(), events_end.clone()));
         tasks.spawn(link::keep(Connection::Subscriber, clients.subscriber.clone(), events_end));

@@ -49,12 +49,13 @@ pub(super) async fn run(ctx: Arc<Context>, hearing: Arc<Hearing>, events: Events
             }
         }
         let frames = hearing.frames();
-        quiet = if frames == heard { quiet + 1 } else { 0 };
+        quiet = if frames == heard && !hearing.is_held_up() { quiet + 1 } else { 0 };
         heard = frames;
         if quiet >= QUIET_ROUNDS {
             quiet = 0;
             if let Err(trouble) = echo(&ctx, &hearing).await
                 && ctx.is_up()
+                && !hearing.is_held_up()
             {
                 ctx.metrics.redis_lost_probes.inc();
                 tell(&events, Input::Deaf, &trouble.to_string()).await;
@@ -118,7 +119,8 @@ async fn is_replica<C: ClientLike>(client: &C) -> bool {
     answer.first().and_then(Value::as_str).is_some_and(|role| &*role == "slave")
 }
 
-fn reconnect(ctx: &Context, connection: Connection) {
+/// Makes a connection anew, with the server that is the primary now.
+pub(super) fn reconnect(ctx: &Context, connection: Connection) {
     let clients = ctx.clients.clone();
     // Done when it is connected again, which is told as any other time.
     tokio::spawn(async move {

@@ -2,7 +2,7 @@
 
 use super::{joined, metric, texts};
 use crate::support::{
-    Redis, Value,
+    Redis, Server, Value,
     cluster::{Cluster, instance},
     json, until,
 };
@@ -11,6 +11,10 @@ use crate::support::{
 async fn calm(instances: usize) -> Cluster {
     let setup = |redis: &Redis, number| instance(number, &redis.url()).env("HEARTBEAT_INTERVAL_MS", 25_000);
     Cluster::around(Redis::start(), instances, setup).await
+}
+
+async fn healthy(server: &Server) -> bool {
+    server.get("/health").await.json["status"] == "healthy"
 }
 
 #[tokio::test]
@@ -34,7 +38,9 @@ async fn an_instance_started_while_redis_is_away_joins_later() {
     let numbered = |entry: &Value| entry["id"] == *id && entry["seq"].is_u64();
     ana.expect(|event| numbered(event) || event["entries"].as_array().is_some_and(|all| all.iter().any(numbered)))
         .await;
-    until("it to be healthy", async || (second.get("/health").await.json["status"] == "healthy").then_some(())).await;
+    for server in [&first, &second] {
+        until("it to be healthy", async || healthy(server).await.then_some(())).await;
+    }
     let mut ben = first.guest("Ben").await;
     assert_eq!(joined(&ben)["entries"][0]["text"], "anybody there?");
     ben.send_acked("global", "here").await;
@@ -68,8 +74,7 @@ async fn a_user_who_may_not_is_told_what_is_missing() {
         let said = server.log().matches("may not do what is needed").count();
         assert_eq!(said, 1, "once, however often it is tried:\n{}", server.log());
         set(given);
-        until("it to be healthy", async || (server.get("/health").await.json["status"] == "healthy").then_some(()))
-            .await;
+        until("it to be healthy", async || healthy(&server).await.then_some(())).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Several instances that are one chat, around one Redis.
 //!
 //! - [`starting`], [`degraded`]: how servers come together, and what they do while Redis is away.
+//!   [`sentinel`]: how they follow another primary.
 //! - [`crowd`]: who is there, as people see it, and what servers of one host or name share.
 //! - [`instance`]: an instance's store alone, many of them in this process. [`presence`], [`registry`], [`leases`]: what
 //!   such instances share.
@@ -11,6 +12,7 @@ mod instance;
 mod leases;
 mod presence;
 mod registry;
+mod sentinel;
 mod starting;
 
 use crate::support::{Client, Value, cluster::METRICS_KEY, server::Server};

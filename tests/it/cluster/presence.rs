@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use hubbub::{
-    broker::{BrokerEvent, Directory, Link, PresenceStore},
+    broker::{BrokerEvent, Directory, Link, PresenceChange, PresenceStore, Unavailable},
     protocol::{
         event::{Counts, LeaveReason},
-        ids::UserId,
+        ids::{RoomName, UserId},
         user::{Role, User},
     },
 };
@@ -171,6 +171,28 @@ async fn many_users_are_refreshed_and_listed_in_part() {
     let gone = one.go(&room, &users.iter().collect::<Vec<_>>()).await;
     assert_eq!((gone.left.len(), gone.counts.total()), (1_000, 0));
     assert!(one.store.presence.occupied_rooms(String::new(), None, 9).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_not_answered_is_put_right_with_the_next_call() {
+    let redis = Redis::start();
+    let one = Instance::start(&redis, "api-1").await;
+    let (forgotten, retried, ana, bob) = (room("forgotten"), room("retried"), member("ana"), member("bob"));
+    let come = |room: &RoomName, users: &[&Arc<User>]| {
+        let changes = users.iter().map(|user| PresenceChange { user: Arc::clone(user), present: true }).collect();
+        one.store.presence.sync(room.clone(), changes)
+    };
+    redis.freeze();
+    // Both may be done later all the same, or not.
+    let failed = tokio::join!(come(&forgotten, &[&ana]), come(&retried, &[&ana]));
+    assert_eq!(failed, (Err(Unavailable), Err(Unavailable)));
+    redis.thaw();
+    // In one room she is gone again before Redis is back: the hub has no reason to mention her.
+    let outcome = until("an answer", async || come(&forgotten, &[&bob]).await.ok()).await;
+    assert_eq!((outcome.entered, outcome.left.len(), outcome.counts.total()), (vec![bob.clone()], 0, 1));
+    // In the other she is told of again.
+    let outcome = until("an answer", async || come(&retried, &[&ana, &bob]).await.ok()).await;
+    assert_eq!((outcome.entered, outcome.counts.total()), (vec![ana, bob], 2));
 }
 
 /// A command whose connection broke is sent again.

@@ -367,6 +367,31 @@ async fn what_cannot_be_logged_is_provisional_and_comes_in_order() {
 }
 
 #[tokio::test]
+async fn a_redis_that_lost_everything_gets_it_back_before_what_waited() {
+    let config = RedisConfig { command_timeout_ms: 300, ..RedisConfig::default() };
+    let mut store = InRedis { config, ..InRedis::alone() };
+    let opened = store.open().await;
+    let (room, ana) = (fresh_room(), ana());
+    for text in ["acked 1", "acked 2"] {
+        one(&opened.broker, &room, &ana, message(text, Some(text))).await.unwrap();
+    }
+    let before = position(&opened.broker, &room).await;
+    let redis = Arc::get_mut(&mut store.redis).unwrap();
+    redis.kill9();
+    until("it is noticed", async || !opened.broker.is_healthy()).await;
+    let waits = one(&opened.broker, &room, &ana, message("waited", Some("waited"))).await;
+    assert_eq!(waits.map(|appended| appended.seq), Ok(None));
+    std::fs::remove_dir_all(redis.folder().join("appendonlydir")).unwrap();
+    redis.restart();
+    until("all is there", async || {
+        opened.broker.history(room.clone(), Cursor::Latest {}, 9).await.is_ok_and(|page| page.messages.len() >= 3)
+    })
+    .await;
+    assert_eq!(said(&opened.broker, &room).await, ["acked 1", "acked 2", "waited"]);
+    assert_ne!(position(&opened.broker, &room).await.epoch, before.epoch);
+}
+
+#[tokio::test]
 async fn what_waits_too_long_is_announced() {
     let config = RedisConfig { command_timeout_ms: 200, outbox_age_ms: 500, ..RedisConfig::default() };
     let store = InRedis { config, ..InRedis::alone() };

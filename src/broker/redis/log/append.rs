@@ -66,16 +66,18 @@ pub(super) fn is_message(body: &EntryBody) -> bool {
     matches!(body, EntryBody::Message(_))
 }
 
-/// Runs the script for a frame of this number. Safe to run again with the same changes, under the same number or another.
+/// Runs the script, in a frame of this number. Safe to run again with the same changes: messages are found by their ids,
+/// and a batch that holds other changes by its own `number`, which is remembered for a minute.
 pub(super) async fn append(
     context: &Context,
     room: &RoomName,
     frame: u64,
+    number: u64,
     batch: &[EntryBody],
 ) -> Result<Done, Failed> {
     let keys = RoomKeys(room);
     let names = vec![keys.meta(), keys.log(), keys.ids(), keys.state(), keys::ROOMS.to_owned(), keys.done(&context.me)];
-    let args = arguments(context, room, frame, batch);
+    let args = arguments(context, room, frame, number, batch);
     let answer: Result<String, Error> = scripts::run(&scripts::APPEND, &context.clients.publisher, names, args).await;
     let answer = answer.map_err(|error| failed(context, room, &error))?;
     read(&answer, batch.len()).ok_or_else(|| {
@@ -92,12 +94,12 @@ pub(super) fn failed(context: &Context, room: &RoomName, error: &Error) -> Faile
     Failed
 }
 
-fn arguments(context: &Context, room: &RoomName, frame: u64, batch: &[EntryBody]) -> Vec<Value> {
+fn arguments(context: &Context, room: &RoomName, frame: u64, number: u64, batch: &[EntryBody]) -> Vec<Value> {
     let history = context.history;
     let expiry = if history.max_age == 0 { 0 } else { history.max_age.saturating_add(EXPIRY_SLACK_MS) };
     let keys = RoomKeys(room);
-    // A batch of messages alone may run twice under any number.
-    let number = if batch.iter().all(is_message) { String::new() } else { frame.to_string() };
+    // Messages alone need none.
+    let number = if batch.iter().all(is_message) { String::new() } else { number.to_string() };
     let start = frame_start(&context.me.to_string(), frame, "entries");
     let mut args: Vec<Value> = vec![
         room.as_str().into(),

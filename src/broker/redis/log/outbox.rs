@@ -44,6 +44,8 @@ pub(super) struct Outbox<R> {
 struct Queue<R> {
     waiting: VecDeque<Item<R>>,
     in_flight: Vec<Item<R>>,
+    /// The batch that failed last: its number, and how many changes at the head of the queue it is.
+    again: Option<(u64, usize)>,
     /// Somebody sends its batches.
     served: bool,
     provisional: usize,
@@ -51,7 +53,7 @@ struct Queue<R> {
 
 impl<R> Default for Queue<R> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), in_flight: Vec::new(), served: false, provisional: 0 }
+        Self { waiting: VecDeque::new(), in_flight: Vec::new(), again: None, served: false, provisional: 0 }
     }
 }
 
@@ -64,6 +66,14 @@ struct Item<R> {
     since: Millis,
     /// It was answered without a number and is owed one, or an announcement.
     provisional: bool,
+}
+
+/// Changes that go to the log together.
+#[derive(Debug, PartialEq)]
+pub(super) struct Batch {
+    /// The number it was tried under before, if it is the same batch.
+    pub(super) number: Option<u64>,
+    pub(super) bodies: Vec<EntryBody>,
 }
 
 /// What is to be said after a step, in this order.
@@ -131,15 +141,19 @@ impl<R> Outbox<R> {
     }
 
     /// The room's next batch, which is then on its way; `None` when its server is to stop.
-    pub(super) fn take(&mut self, room: &RoomName) -> Option<Vec<EntryBody>> {
+    pub(super) fn take(&mut self, room: &RoomName) -> Option<Batch> {
         let queue = self.rooms.get_mut(room)?;
         if !self.open || queue.waiting.is_empty() {
             queue.served = false;
             self.forget_if_empty(room);
             return None;
         }
+        let (number, most) = match queue.again.take() {
+            Some((number, count)) => (Some(number), count),
+            None => (None, BATCH_CHANGES),
+        };
         let mut bytes = 0;
-        while queue.in_flight.len() < BATCH_CHANGES
+        while queue.in_flight.len() < most
             && let Some(next) = queue.waiting.front()
         {
             bytes += text_bytes(&next.body);
@@ -148,7 +162,7 @@ impl<R> Outbox<R> {
             }
             queue.in_flight.extend(queue.waiting.pop_front());
         }
-        Some(queue.in_flight.iter().map(|item| item.body.clone()).collect())
+        Some(Batch { number, bodies: queue.in_flight.iter().map(|item| item.body.clone()).collect() })
     }
 
     /// The batch on its way was answered. Gives back what is logged now, to be kept in case the log loses it.
@@ -181,10 +195,12 @@ impl<R> Outbox<R> {
         logged
     }
 
-    /// The batch on its way failed: it is at the head of its queue again. When the oldest change of the room waits for
-    /// longer than `patience`, nobody is kept waiting any more.
-    pub(super) fn fail(&mut self, room: &RoomName, now: Millis, patience: Millis, out: &mut Effects<R>) {
+    /// The batch on its way failed under `number`: it is at the head of its queue again. When the oldest change of the
+    /// room waits for longer than `patience`, nobody is kept waiting any more.
+    pub(super) fn fail(&mut self, room: &RoomName, number: u64, now: Millis, patience: Millis, out: &mut Effects<R>) {
         let Some(queue) = self.rooms.get_mut(room) else { return };
+        let is_whole = queue.in_flight.iter().all(|item| item.reply.is_some() || item.provisional);
+        queue.again = is_whole.then_some((number, queue.in_flight.len()));
         for item in mem::take(&mut queue.in_flight).into_iter().rev() {
             if item.reply.is_some() || item.provisional {
                 queue.waiting.push_front(item);
@@ -226,6 +242,7 @@ impl<R> Outbox<R> {
             if !queue.waiting.iter().any(is_old) {
                 continue;
             }
+            queue.again = None;
             for item in mem::take(&mut queue.waiting) {
                 if is_old(&item) {
                     self.waiting -= 1;
@@ -243,6 +260,8 @@ impl<R> Outbox<R> {
     /// Answers everything in the room that nobody has answered yet.
     fn give_up(&mut self, room: &RoomName, out: &mut Effects<R>) {
         let Some(queue) = self.rooms.get_mut(room) else { return };
+        // Only messages are left, which are found again by their ids.
+        queue.again = None;
         for item in &mut queue.in_flight {
             make_provisional(room, item, &mut queue.provisional, &mut self.users, out);
         }
@@ -378,8 +397,8 @@ mod tests {
         outbox
     }
 
-    fn ids(batch: &[EntryBody]) -> Vec<&str> {
-        batch.iter().map(|body| subject(body).as_str()).collect()
+    fn ids(batch: &Batch) -> Vec<&str> {
+        batch.bodies.iter().map(|body| subject(body).as_str()).collect()
     }
 
     #[test]
@@ -405,7 +424,7 @@ mod tests {
         for n in 0..100 {
             outbox.push(room(), said(n, "ana", "x"), n, 0, &mut out);
         }
-        assert_eq!(outbox.take(&room()).unwrap().len(), BATCH_CHANGES);
+        assert_eq!(outbox.take(&room()).unwrap().bodies.len(), BATCH_CHANGES);
         let other = RoomName::parse("other").unwrap();
         let half = "x".repeat(BATCH_BYTES / 2 + 1);
         for n in 0..2 {
@@ -413,7 +432,7 @@ mod tests {
         }
         outbox.push(other.clone(), said(2, "ana", &"x".repeat(BATCH_BYTES + 1)), 2, 0, &mut out);
         for _ in 0..3 {
-            assert_eq!(outbox.take(&other).unwrap().len(), 1);
+            assert_eq!(outbox.take(&other).unwrap().bodies.len(), 1);
             outbox.settle(&other, vec![ok(1)], &mut out);
         }
     }
@@ -434,11 +453,13 @@ mod tests {
         outbox.push(room(), deleted(1), 2, 0, &mut out);
         outbox.take(&room());
         outbox.push(room(), said(3, "ana", "x"), 3, 50, &mut out);
-        outbox.fail(&room(), 99, 100, &mut out);
+        outbox.fail(&room(), 7, 99, 100, &mut out);
         assert!(out.answers.is_empty());
-        assert_eq!(ids(&outbox.take(&room()).unwrap()), ["m1", "m1", "m3"]);
+        // The very same, under its number: it may have happened.
+        let again = outbox.take(&room()).unwrap();
+        assert_eq!((ids(&again), again.number), (vec!["m1", "m1"], Some(7)));
         // Nobody is kept waiting for longer than the patience.
-        outbox.fail(&room(), 100, 100, &mut out);
+        outbox.fail(&room(), 8, 100, 100, &mut out);
         let answers: Vec<_> = out.answers.iter().map(|(to, answer)| (*to, answer.as_ref().map(|ok| ok.seq))).collect();
         assert_eq!(answers, [(1, Ok(None)), (2, Err(&AppendError::Unavailable)), (3, Ok(None))]);
         assert_eq!(
@@ -481,7 +502,7 @@ mod tests {
         );
         assert_eq!(out.provisional.len(), 3);
         // The batch that was on its way did fail; its server stops until the log is back.
-        outbox.fail(&room(), 10, 1_000, &mut out);
+        outbox.fail(&room(), 7, 10, 1_000, &mut out);
         assert_eq!(outbox.take(&room()), None);
         assert_eq!(outbox.open(), [room()]);
         assert!(!outbox.push(room(), said(5, "bob", "x"), 7, 20, &mut out), "served already");
@@ -561,7 +582,7 @@ mod tests {
                         outbox.push(rooms[at].clone(), deleted(pushed), pushed, now, &mut out);
                         pushed += 1;
                     }
-                    Step::Take(at) if flying[at].is_none() => flying[at] = outbox.take(&rooms[at]).map(|b| b.len()),
+                    Step::Take(at) if flying[at].is_none() => flying[at] = outbox.take(&rooms[at]).map(|batch| batch.bodies.len()),
                     Step::Settle(at, refused) => if let Some(count) = flying[at].take() {
                         let answers = (0..count).map(|n| if refused && n == 0 { Err(AppendError::NotFound) } else { ok(9) });
                         settled.extend(outbox.settle(&rooms[at], answers.collect(), &mut out).into_iter().map(|(body, _)| {
@@ -572,7 +593,7 @@ mod tests {
                         }));
                     }
                     Step::Fail(at, patient) => if flying[at].take().is_some() {
-                        outbox.fail(&rooms[at], now, if patient { 1_000 } else { 0 }, &mut out);
+                        outbox.fail(&rooms[at], 0, now, if patient { 1_000 } else { 0 }, &mut out);
                     }
                     Step::Shut => outbox.shut(&mut out),
                     Step::Open => drop(outbox.open()),
@@ -582,10 +603,10 @@ mod tests {
             }
             for at in 0..2 {
                 if flying[at].is_some() {
-                    outbox.fail(&rooms[at], 0, 1_000, &mut out);
+                    outbox.fail(&rooms[at], 0, 0, 1_000, &mut out);
                 }
                 while let Some(batch) = outbox.take(&rooms[at]) {
-                    let done = outbox.settle(&rooms[at], vec![ok(9); batch.len()], &mut out);
+                    let done = outbox.settle(&rooms[at], vec![ok(9); batch.bodies.len()], &mut out);
                     for (body, _) in done {
                         if let EntryBody::Message(message) = &body {
                             logged[at].push(message.id.as_str().to_owned());

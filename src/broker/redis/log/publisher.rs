@@ -180,7 +180,9 @@ impl Publisher {
         let patience = self.context.config.command_timeout_ms;
         loop {
             let Some(batch) = self.outbox().take(&room) else { return };
-            let sent = self.send(&room, &batch).await;
+            let frame = self.context.next_frame();
+            let number = batch.number.unwrap_or(frame);
+            let sent = self.send(&room, frame, number, &batch.bodies).await;
             let mut out = Effects::default();
             match sent {
                 Ok(Done { epoch, answers }) => {
@@ -189,7 +191,7 @@ impl Publisher {
                     self.say(out);
                 }
                 Err(Failed) => {
-                    self.outbox().fail(&room, self.context.clock.now_ms(), patience, &mut out);
+                    self.outbox().fail(&room, number, self.context.clock.now_ms(), patience, &mut out);
                     self.say(out);
                     if !self.context.is_up() {
                         self.shut();
@@ -201,15 +203,14 @@ impl Publisher {
     }
 
     /// One try. With `redis.wait_replicas` it succeeds only once that many replicas have it.
-    async fn send(&self, room: &RoomName, batch: &[EntryBody]) -> Result<Done, Failed> {
+    async fn send(&self, room: &RoomName, frame: u64, number: u64, batch: &[EntryBody]) -> Result<Done, Failed> {
         let _slot = self.slots.acquire().await.map_err(|_| Failed)?;
         let context = &self.context;
-        let frame = context.next_frame();
         let begun = Instant::now();
         self.time(frame, begun);
         let most = Duration::from_millis(context.config.command_timeout_ms).mul_f32(1.25);
         let tried = timeout(most, async {
-            let done = append::append(context, room, frame, batch).await?;
+            let done = append::append(context, room, frame, number, batch).await?;
             self.wait_for_replicas(room).await?;
             Ok(done)
         });

@@ -75,7 +75,8 @@ impl Publisher {
     async fn put_back(&self, room: &RoomName, entries: &[Acked]) -> Result<(), Failed> {
         let context = &self.context;
         let batch: Vec<_> = entries.iter().map(|acked| acked.body.clone()).collect();
-        let Done { epoch, answers } = append::append(context, room, context.next_frame(), &batch).await?;
+        let frame = context.next_frame();
+        let Done { epoch, answers } = append::append(context, room, frame, frame, &batch).await?;
         let mut ring = self.ring();
         for (old, answer) in entries.iter().zip(answers) {
             ring.put_back(room, old, answer.ok().map(|at| (&epoch, at)));

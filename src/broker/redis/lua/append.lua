@@ -2,7 +2,7 @@
 -- KEYS meta, log, ids, state, rooms, done
 -- ARGV room, channel, the frame up to its epoch, fresh epoch, most entries (0: all), greatest age ms (0: any),
 --      expiry of the room's keys ms (0: never), name of the idem keys, ms a key is remembered, most emoji of a message,
---      number of the frame ('' when running it twice is harmless anyway), then for each change its kind and
+--      number of the batch ('' when running it twice is harmless anyway), then for each change its kind and
 --      'm': id, message answered ('' for none), body           'e': id, user, text, body
 --      'd': id, user, '1' for an admin, body                   'r': id, user, emoji, '1' for on, body
 --      A body is the entry as JSON up to its number.
@@ -16,7 +16,11 @@ local idem, period, most_emoji, number = ARGV[8], tonumber(ARGV[9]), tonumber(AR
 if number ~= '' then
   local before = redis.call('GET', done)
   local which, answer = string.match(before or '', '^(%d+)\n(.*)$')
-  if which == number then return answer end
+  if which == number then
+    -- A write, so that WAIT on this connection waits for what another may have written.
+    redis.call('PEXPIRE', done, 60000)
+    return answer
+  end
 end
 
 local time = redis.call('TIME')
@@ -35,10 +39,13 @@ now = math.max(now, last)
 local empty_before = head == 0
 
 local told, log_pairs, id_pairs = {}, {}, {}
+local seq_text, ts_text = '', tostring(now)
+local finish = ',"ts":' .. ts_text .. '}'
 local function add(body)
   head, last = head + 1, now
-  local entry = body .. ',"seq":' .. head .. ',"ts":' .. now .. '}'
-  log_pairs[#log_pairs + 1] = head
+  seq_text = tostring(head)
+  local entry = body .. ',"seq":' .. seq_text .. finish
+  log_pairs[#log_pairs + 1] = seq_text
   log_pairs[#log_pairs + 1] = entry
   told[#told + 1] = entry
 end
@@ -50,7 +57,8 @@ local function flush()
   log_pairs, id_pairs = {}, {}
 end
 
-local function ts_of(entry) return tonumber(string.match(entry, ',"ts":(%d+)}$')) end
+-- Looked for at the end only: a pattern is tried from each place on.
+local function ts_of(entry) return tonumber(string.match(string.sub(entry, -24), ',"ts":(%d+)}$')) end
 
 -- The number and entry of a message that the log holds.
 local function held(id)
@@ -100,14 +108,14 @@ end
 local function redact(seq, entry, id_field)
   local e = cjson.decode(entry)
   local start = '{"type":"' .. e.type .. '","' .. id_field .. '":"' .. e[id_field] .. '",'
-  local finish = ',"seq":' .. seq .. ',"ts":' .. ts_of(entry) .. '}'
+  local numbers = ',"seq":' .. seq .. ',"ts":' .. ts_of(entry) .. '}'
   e.text, e.deleted = '', true
   e.type, e[id_field], e.seq, e.ts = nil, nil, nil, nil
-  redis.call('HSET', log, seq, start .. string.sub(cjson.encode(e), 2, -2) .. finish)
+  redis.call('HSET', log, seq, start .. string.sub(cjson.encode(e), 2, -2) .. numbers)
 end
 
 local answers, repeated = { epoch }, false
-local function logged() answers[#answers + 1] = 'ok ' .. head .. ' ' .. now end
+local function logged() answers[#answers + 1] = 'ok ' .. seq_text .. ' ' .. ts_text end
 local function duplicate(seq, ts)
   repeated = true
   answers[#answers + 1] = 'dup ' .. seq .. ' ' .. ts
@@ -126,7 +134,7 @@ local function say(id, answered, body)
   add(body)
   said[id] = head
   id_pairs[#id_pairs + 1] = id
-  id_pairs[#id_pairs + 1] = head
+  id_pairs[#id_pairs + 1] = seq_text
   logged()
 end
 
@@ -258,7 +266,7 @@ if #told > 0 then
   -- Last: should it fail, the log is right, and whoever missed it reads it there.
   redis.call('PUBLISH', channel, frame .. epoch .. '","entries":[' .. table.concat(told, ',') .. ']}')
 elseif repeated then
-  -- A write, so that WAIT on this connection waits for what was logged on another.
+  -- A write, as above.
   redis.call('HSET', meta, 'ts', last)
 end
 return answer

@@ -30,10 +30,12 @@ for r = 3, #ARGV do
       end
       any = true
     end
-    room[i] = redis.call('ZCOUNT', set, '(' .. now, '+inf')
-    room[4] = room[4] + redis.call('ZCARD', set)
-    local least = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
-    if least then first = math.min(first or math.huge, tonumber(least)) end
+    local size = redis.call('ZCARD', set)
+    room[4] = room[4] + size
+    if size > 0 then
+      room[i] = redis.call('ZCOUNT', set, '(' .. now, '+inf')
+      first = math.min(first or math.huge, tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]))
+    end
   end
   if first then room[5] = math.max(0, first - now) end
   if room[4] == 0 then redis.call('ZREM', KEYS[2], ARGV[r]) end

@@ -46,10 +46,13 @@ end
 
 local counts, all, first = {}, 0, nil
 for i = 1, 3 do
-  counts[i] = redis.call('ZCOUNT', KEYS[i], '(' .. alive, '+inf')
-  all = all + redis.call('ZCARD', KEYS[i])
-  local least = redis.call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]
-  if least then first = math.min(first or math.huge, tonumber(least)) end
+  local size = redis.call('ZCARD', KEYS[i])
+  counts[i], all = 0, all + size
+  if size > 0 then
+    counts[i] = redis.call('ZCOUNT', KEYS[i], '(' .. alive, '+inf')
+    first = math.min(first or math.huge, tonumber(redis.call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]))
+    redis.call('PEXPIRE', KEYS[i], keep)
+  end
 end
-for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], keep) end
+redis.call('PEXPIRE', KEYS[4], keep)
 return { counts[1], counts[2], counts[3], all, first and math.max(0, first - now) or -1, table.concat(missing, ','), added }

@@ -71,11 +71,14 @@ end
 
 local counts, kept, first = {}, 0, nil
 for i = 1, 3 do
-  counts[i] = redis.call('ZCOUNT', KEYS[i], '(' .. alive, '+inf')
-  kept = kept + redis.call('ZCARD', KEYS[i])
-  local least = redis.call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]
-  if least then first = math.min(first or math.huge, tonumber(least)) end
+  local size = redis.call('ZCARD', KEYS[i])
+  counts[i], kept = 0, kept + size
+  if size > 0 then
+    counts[i] = redis.call('ZCOUNT', KEYS[i], '(' .. alive, '+inf')
+    first = math.min(first or math.huge, tonumber(redis.call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]))
+    redis.call('PEXPIRE', KEYS[i], keep)
+  end
 end
-for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], keep) end
+redis.call('PEXPIRE', KEYS[4], keep)
 if kept == 0 then redis.call('ZREM', KEYS[5], room) end
 return { counts[1], counts[2], counts[3], kept, first and math.max(0, first - now) or -1, said }
