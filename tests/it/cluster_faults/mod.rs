@@ -21,10 +21,22 @@ use crate::support::{
 /// The instances of every cluster here.
 const ALL: [usize; 3] = [1, 2, 3];
 
+/// How many people there are.
+const PEOPLE: usize = 9;
+
 /// Nine people in three rooms, who are on all instances and talk all the time.
 async fn people<R>(cluster: &Cluster<R>) -> Checker {
-    let checker =
-        Checker::start(cluster.addresses(), Plan { pause: Duration::from_millis(100), ..Plan::new(9, 3) }).await;
+    begin(cluster, false).await
+}
+
+/// The same, who also change what they said: where no log is lost, that must hold too.
+async fn writers<R>(cluster: &Cluster<R>) -> Checker {
+    begin(cluster, true).await
+}
+
+async fn begin<R>(cluster: &Cluster<R>, changes: bool) -> Checker {
+    let plan = Plan { pause: Duration::from_millis(100), changes, ..Plan::new(PEOPLE, 3) };
+    let checker = Checker::start(cluster.addresses(), plan).await;
     checker.acks(60).await;
     checker
 }

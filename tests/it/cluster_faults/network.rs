@@ -1,6 +1,6 @@
 //! The way to Redis: it stalls for one instance, breaks for all, swallows.
 
-use super::{ALL, chat_without_redis, outages, people, wait_for_outage};
+use super::{ALL, chat_without_redis, outages, wait_for_outage, writers};
 use crate::support::{
     Redis,
     cluster::{Cluster, instance},
@@ -34,7 +34,7 @@ async fn cluster() -> Cluster<Ways> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_instance_is_cut_off_in_silence() {
     let cluster = cluster().await;
-    let checker = people(&cluster).await;
+    let checker = writers(&cluster).await;
     checker.send_away(3).await;
     cluster.redis.of(1).stall();
     cluster.wait_until_degraded(&[1], true).await;
@@ -55,7 +55,7 @@ async fn one_instance_is_cut_off_in_silence() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_break_again_and_again() {
     let cluster = cluster().await;
-    let checker = people(&cluster).await;
+    let checker = writers(&cluster).await;
     checker.send_away(3).await;
     for hit in [&[1][..], &[2, 3], &ALL, &[2]] {
         let before = outages(&cluster, hit).await;
@@ -71,7 +71,7 @@ async fn connections_break_again_and_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn new_connections_lead_nowhere() {
     let cluster = cluster().await;
-    let checker = people(&cluster).await;
+    let checker = writers(&cluster).await;
     checker.send_away(3).await;
     for hit in [1, 2] {
         let way = cluster.redis.of(hit);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{ALL, chat_without_redis, outages, people, wait_for_outage};
+use super::{ALL, chat_without_redis, outages, wait_for_outage, writers};
 use crate::support::{
     cluster::{Cluster, has_default_timings, presence_ttl},
     until,
@@ -13,7 +13,7 @@ use crate::support::{
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_and_started_again_on_its_file() {
     let mut cluster = Cluster::start(3).await;
-    let checker = people(&cluster).await;
+    let checker = writers(&cluster).await;
     checker.send_away(3).await;
     for back_while_it_is_dead in [true, false] {
         cluster.redis.kill9();
@@ -46,7 +46,7 @@ fn freezes() -> Vec<Duration> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frozen_for_a_while() {
     let cluster = Cluster::start(3).await;
-    let checker = people(&cluster).await;
+    let checker = writers(&cluster).await;
     for freeze in freezes() {
         checker.send_away(3).await;
         cluster.redis.freeze();
@@ -64,7 +64,7 @@ async fn frozen_for_a_while() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_closed_again_and_again() {
     let cluster = Cluster::start(3).await;
-    let checker = people(&cluster).await;
+    let checker = writers(&cluster).await;
     checker.send_away(3).await;
     for kind in ["pubsub", "normal", "pubsub", "normal"] {
         let before = outages(&cluster, &ALL).await;
@@ -86,7 +86,7 @@ async fn connections_are_closed_again_and_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scripts_are_forgotten() {
     let cluster = Cluster::start(3).await;
-    let checker = people(&cluster).await;
+    let checker = writers(&cluster).await;
     checker.send_away(3).await;
     let before = outages(&cluster, &ALL).await;
     for _ in 0..10 {
@@ -102,7 +102,7 @@ async fn scripts_are_forgotten() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full() {
     let cluster = Cluster::start(3).await;
-    let checker = people(&cluster).await;
+    let checker = writers(&cluster).await;
     let limit = cluster.redis.command(&["CONFIG", "GET", "maxmemory"]).texts()[1].to_owned();
     checker.send_away(3).await;
     // Its share of so little would be too little for any connection, the test's own included.

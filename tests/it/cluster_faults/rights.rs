@@ -1,6 +1,6 @@
 //! What Hubbub's user may do is taken away and given back; and frames from those who are none of the instances.
 
-use super::{ALL, chat_without_redis, people};
+use super::{ALL, chat_without_redis, people, writers};
 use crate::support::{
     Redis,
     cluster::{Cluster, METRICS_KEY},
@@ -15,7 +15,7 @@ fn set(redis: &Redis, rules: &[&str]) {
 /// Takes rights away and gives them back, one after the other.
 async fn lose_and_regain(rights: &[(&[&str], &[&str])]) {
     let cluster = Cluster::start(3).await;
-    let checker = people(&cluster).await;
+    let checker = writers(&cluster).await;
     for (taken, given) in rights {
         checker.send_away(3).await;
         set(&cluster.redis, taken);
@@ -45,7 +45,7 @@ async fn keys_and_channels_are_forbidden_for_a_while() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_user_is_gone_for_a_while() {
     let cluster = Cluster::start(3).await;
-    let checker = people(&cluster).await;
+    let checker = writers(&cluster).await;
     checker.send_away(3).await;
     cluster.redis.command(&["ACL", "DELUSER", "api-chat"]);
     cluster.wait_until_degraded(&ALL, true).await;

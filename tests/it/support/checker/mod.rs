@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) pause: Duration,
     /// Messages of a client that wait for their answer at once.
     pub(crate) in_flight: usize,
+    /// Whether they edit, delete and react to what they said.
+    pub(crate) changes: bool,
     /// How long everybody may take to be back and to have everything, when the fault is over.
     pub(crate) patience: Duration,
     /// Decides who says what where and when, and who connects where, as far as the machine lets it. `FAULT_SEED`.
@@ -50,7 +52,7 @@ impl Plan {
     pub(crate) fn new(clients: usize, rooms: usize) -> Self {
         let seed = std::env::var("FAULT_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
         let (pause, patience) = (Duration::from_millis(50), Duration::from_secs(60));
-        Self { clients, rooms, pause, in_flight: 4, patience, seed }
+        Self { clients, rooms, pause, in_flight: 4, changes: false, patience, seed }
     }
 }
 
