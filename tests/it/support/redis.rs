@@ -161,7 +161,7 @@ impl Redis {
         self.daemon.try_call(&["ROLE"]).ok()
     }
 
-    /// Ends it as a crash does. What it has answered is in its file.
+    /// Ends it as a crash does. What it has answered is in its file, but for the last two seconds on a slow disk.
     pub(crate) fn kill9(&mut self) {
         self.daemon.kill9();
     }
