@@ -27,10 +27,13 @@ test: tools lint ## all tests: pages, documentation, units, wiring
 	cargo test --lib --bins --test it
 
 .PHONY: test-full
-test-full: test fuzz ## the tests at length: fuzzing, many cases of each property, many kills
+test-full: test fuzz ## the tests at length: fuzzing, many cases of each property, many kills, faults at default timings
 	PROPTEST_CASES=4096 cargo test --lib
 	PROPTEST_CASES=512 cargo test --test it contract
-	FAULT_ROUNDS=25 cargo test --test it faults
+	FAULT_ROUNDS=25 cargo test --test it faults:: -- --skip cluster_faults
+	for seed in 1 2 3; do \
+	  FAULT_TIMINGS=default FAULT_SEED=$$seed timeout 30m cargo test --test it cluster_faults || exit 1; \
+	done
 
 .PHONY: fuzz
 fuzz: ## feed the frame guard and the command decoder anything (no sanitizer: there is no unsafe code)

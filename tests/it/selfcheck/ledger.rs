@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::support::{
-    ledger::{Kind, Ledger, Stage, Verdict},
+    ledger::{Change, Kind, Ledger, Stage, Verdict},
     *,
 };
 
@@ -386,6 +386,60 @@ fn a_snapshot_is_read_back_to_its_beginning() {
     story.comes_back(1, joined(EPOCH, 4, false, &[message(3, 3), message(4, 4)]));
     story.hears(1, page(&[message(1, 1), message(1, 2)], false));
     assert!(story.verdict().kinds().contains(&(Kind::Doubled, 1)));
+}
+
+fn edited(n: u64, seq: u64, text: &str) -> Value {
+    json!({"type": "edited", "room": ROOM, "seq": seq, "ts": seq, "messageId": format!("m{n}"), "text": text})
+}
+
+fn changed(command: u64, seq: u64) -> Value {
+    json!({"type": "ack", "id": command, "seq": seq, "duplicate": false})
+}
+
+#[test]
+fn an_acked_change_must_show() {
+    let mut story = Story::new();
+    story.round(1);
+    story.0.changes(0, 10, ROOM, "m1", Change::Edit("new".into()));
+    story.both_hear(edited(1, 2, "new"));
+    story.hears(0, changed(10, 2));
+    story.is_good();
+    story.0.changes(0, 11, ROOM, "m1", Change::Delete);
+    story.hears(0, changed(11, 3));
+    let kinds: Vec<_> = story.verdict().kinds();
+    assert_eq!(kinds, [(Kind::Lost, 1), (Kind::Changed, 2)], "{}", story.verdict());
+    story.both_hear(json!({"type": "deleted", "room": ROOM, "seq": 3, "ts": 3, "messageId": "m1"}));
+    story.is_good();
+    assert!(story.0.changeable(0, ROOM).is_empty());
+}
+
+#[test]
+fn a_change_that_was_not_answered_may_show_or_not_but_to_all() {
+    let mut story = Story::new();
+    story.round(1);
+    story.0.changes(0, 10, ROOM, "m1", Change::Edit("maybe".into()));
+    story.hears(0, json!({"type": "error", "id": 10, "code": "unavailable"}));
+    story.is_good();
+    story.hears(0, edited(1, 2, "maybe"));
+    story.breaks(Kind::Changed, 1);
+    story.hears(1, edited(1, 2, "maybe"));
+    story.is_good();
+    story.0.changes(0, 11, ROOM, "m1", Change::React("x".into()));
+    story.hears(0, json!({"type": "error", "id": 11, "code": "forbidden"}));
+    story.breaks(Kind::Refused, 1);
+}
+
+#[test]
+fn an_older_page_takes_nothing_back() {
+    let mut story = Story::new();
+    story.round(1);
+    let snapshot = [json!({"type": "message", "room": ROOM, "seq": 2, "id": "m2", "text": "text 2"})];
+    story.comes_back(1, joined(EPOCH, 2, false, &snapshot));
+    story.hears(1, edited(1, 3, "new"));
+    story.hears(1, json!({"type": "history", "room": ROOM, "more": false, "entries": [message(1, 1)]}));
+    story.hears(0, json!({"type": "message", "room": ROOM, "seq": 2, "id": "m2", "text": "text 2"}));
+    story.hears(0, edited(1, 3, "new"));
+    story.is_good();
 }
 
 /// What a network or a server does wrong with one delivery.

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Person, Phase};
-use crate::support::{Client, ledger::Stage};
+use crate::support::{
+    Client,
+    ledger::{Change, Stage},
+};
 
 /// How often a client looks whether there is something to do.
 const TURN: Duration = Duration::from_millis(10);
@@ -49,6 +52,7 @@ enum Asked {
     Join(String),
     Message(String),
     History(String),
+    Change,
 }
 
 /// The connection is of no more use.
@@ -71,7 +75,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Talks until the connection ends or the client is told to leave; gives the code of the server's close frame.
+    /// Talks until the connection ends or the client is told to go; gives the code of the server's close frame.
     pub(super) async fn hold(mut self) -> Option<u16> {
         let ended = self.talk().await;
         let code = self.client.close_code();
@@ -84,7 +88,7 @@ impl<'a> Conversation<'a> {
 
     async fn talk(&mut self) -> Result<(), Dead> {
         let mut turn = Instant::now();
-        while self.person.stays() {
+        while self.person.is_wanted() {
             tokio::select! {
                 event = self.client.hear() => self.react(event.ok_or(Dead)?),
                 () = sleep_until(turn) => {
@@ -119,6 +123,7 @@ impl<'a> Conversation<'a> {
             self.be_in(&room).await?;
         }
         self.say_something();
+        self.change_something().await?;
         self.empty_outbox().await
     }
 
@@ -184,6 +189,43 @@ impl<'a> Conversation<'a> {
             let text = format!("text of {key}");
             ledger.say(self.person.number, room, &key, &text);
         }
+    }
+
+    /// Changes something it said, now and then.
+    async fn change_something(&mut self) -> Result<(), Dead> {
+        let shared = self.person.shared.clone();
+        let number = self.person.number;
+        // About as often as it says something.
+        let due = TURN.div_duration_f64(2 * shared.plan.pause).min(1.0);
+        if !shared.plan.changes || self.person.phase() != Phase::Chat || self.is_asked(&Asked::Change) {
+            return Ok(());
+        }
+        let random = &mut self.person.random;
+        if !random.random_bool(due) {
+            return Ok(());
+        }
+        let room = &shared.rooms[random.random_range(0..shared.rooms.len())];
+        let own = shared.ledger().changeable(number, room);
+        if own.is_empty() || shared.ledger().stage(number, room) != Stage::Live {
+            return Ok(());
+        }
+        let id = &own[random.random_range(0..own.len())];
+        let once: u32 = random.random();
+        let (change, mut command) = match random.random_range(0..10) {
+            0 => (Change::Delete, json!({"type": "delete"})),
+            1..4 => {
+                let emoji = format!("e{once:08x}");
+                (Change::React(emoji.clone()), json!({"type": "react", "emoji": emoji, "on": true}))
+            }
+            _ => {
+                let text = format!("edit {once:08x}");
+                (Change::Edit(text.clone()), json!({"type": "edit", "text": text}))
+            }
+        };
+        command["room"] = room.as_str().into();
+        command["messageId"] = id.as_str().into();
+        shared.ledger().changes(number, self.next_id, room, id, change);
+        self.ask(Asked::Change, command).await
     }
 
     /// Says what has no number and was not said on this connection, in order, where it is in the room.

@@ -33,6 +33,7 @@ impl Ledger {
                 }
             }
         }
+        found.extend(self.unchanged());
         found
     }
 

@@ -9,6 +9,7 @@ impl Ledger {
     pub(crate) fn heard(&mut self, client: usize, event: &Value) {
         let room = event["room"].as_str().unwrap_or_default().to_owned();
         match event["type"].as_str().unwrap_or_default() {
+            "ack" | "error" if self.change_answered(client, event) => {}
             "ack" => self.answered(client, event),
             "error" => self.refused(client, event),
             _ if !self.members[client].rooms.contains_key(&room) => {}
@@ -78,6 +79,7 @@ impl Ledger {
     fn replaced(&mut self, client: usize, room: &str, epoch: &str, seq: u64, entries: &[Value]) {
         let view = self.view(client, room);
         view.timeline.clear();
+        view.messages.clear();
         view.waiting.clear();
         view.floor = entries.first().and_then(|entry| entry["seq"].as_u64()).filter(|first| *first > 1);
         let had_one = view.position.is_some();
@@ -138,6 +140,8 @@ impl Ledger {
     /// A numbered entry that the client has now, however it came.
     fn shown(&mut self, client: usize, room: &str, epoch: &str, entry: &Value) {
         self.logged(room, epoch, entry);
+        let about = entry["id"].as_str().or(entry["messageId"].as_str()).unwrap_or_default();
+        self.view(client, room).messages.entry(about.into()).or_default().take(entry);
         if entry["type"] != "message" {
             return;
         }
@@ -158,6 +162,9 @@ impl Ledger {
         let seq = entry["seq"].as_u64().unwrap_or_default();
         let what = format!("{kind} {id}");
         let log = self.logs.entry(room.into()).or_default();
+        if !log.epochs.contains(epoch) {
+            log.epochs.insert(epoch.into());
+        }
         let known = log.entries.entry((epoch.into(), seq)).or_insert_with(|| what.clone()).clone();
         let mut also = seq;
         if kind == "message" {

@@ -3,15 +3,18 @@
 //! Pure: it takes the events as they came, in each client's order, and knows no socket and no clock. It is also the
 //! memory of a client that follows the contract: its positions ([`Ledger::since`]) and its outbox ([`Ledger::outbox`]).
 
+mod changing;
 mod closing;
 mod hearing;
 mod verdict;
 mod view;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::{Value, json};
 
+pub(crate) use changing::Change;
+use changing::{Changing, Wanted};
 pub(crate) use verdict::{Counts, Kind, Verdict, Violation};
 pub(crate) use view::Stage;
 use view::View;
@@ -47,6 +50,10 @@ struct RoomLog {
     acked: BTreeMap<String, String>,
     /// Messages announced as undelivered.
     announced: HashSet<String>,
+    /// Changes acked with a number, by it.
+    changed: BTreeMap<u64, String>,
+    /// The epochs it had.
+    epochs: BTreeSet<String>,
 }
 
 /// A client.
@@ -61,6 +68,7 @@ struct Member {
     outbox: Vec<String>,
     /// The commands of this connection that are not answered, by `id`, with the key.
     commands: HashMap<u64, String>,
+    changing: Option<Changing>,
     rooms: BTreeMap<String, View>,
 }
 
@@ -70,6 +78,8 @@ pub(crate) struct Ledger {
     members: Vec<Member>,
     said: HashMap<String, Said>,
     logs: HashMap<String, RoomLog>,
+    /// What was changed, by message.
+    wanted: HashMap<String, Wanted>,
     counts: Counts,
     violations: Vec<Violation>,
 }
@@ -99,6 +109,7 @@ impl Ledger {
     pub(crate) fn disconnected(&mut self, client: usize, code: Option<u16>) {
         let member = &mut self.members[client];
         member.commands.clear();
+        member.changing = None;
         member.rooms.values_mut().for_each(View::away);
         if let Some(code) = code.filter(|code| FINAL_CLOSES.contains(code)) {
             self.violation(Kind::Refused, format!("client {client} was closed with {code}"));
@@ -142,6 +153,11 @@ impl Ledger {
 
     pub(crate) fn stage(&self, client: usize, room: &str) -> Stage {
         self.members[client].rooms[room].stage
+    }
+
+    /// Whether a client is in no room.
+    pub(crate) fn is_away(&self, client: usize) -> bool {
+        self.members[client].rooms.values().all(|view| view.stage == Stage::Away)
     }
 
     /// The number before which a client has yet to read back to have all messages of a room.

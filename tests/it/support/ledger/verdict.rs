@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Unresolved,
     /// Counts that are not the truth.
     Presence,
+    /// A message that is not what it was changed to, or not the same to all.
+    Changed,
     /// A refusal, or the end of a connection, that nothing in the test can be the reason of.
     Refused,
     /// A client that is not back, or a message that is not answered, when all should be.
@@ -59,7 +61,9 @@ pub(crate) struct Counts {
     pub(crate) acked: usize,
     /// Provisional acks.
     pub(crate) provisional: usize,
-    /// Temporary refusals of messages.
+    /// Changes that were acked.
+    pub(crate) changed: usize,
+    /// Temporary refusals of messages and changes.
     pub(crate) refused: usize,
     /// Messages announced as undelivered, by client told.
     pub(crate) undelivered: usize,
@@ -89,10 +93,11 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { sent, acked, provisional, refused, undelivered, delivered, reconnects, gaps } = self.counts;
+        let Counts { sent, acked, provisional, changed, refused, undelivered, delivered, reconnects, gaps } =
+            self.counts;
         writeln!(
             f,
-            "sent {sent}, acked {acked}, provisional {provisional}, refused {refused}, undelivered {undelivered}, \
+            "sent {sent}, acked {acked}, provisional {provisional}, changed {changed}, refused {refused}, undelivered {undelivered}, \
              delivered {delivered}, reconnects {reconnects}, gaps {gaps}, violations {} {:?}",
             self.violations.len(),
             self.kinds()

@@ -1,6 +1,8 @@
 //! What one client knows of one room.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+use super::changing::Shown;
 
 /// Where a client stands in a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub(super) struct View {
     pub(super) position: Option<(String, u64)>,
     /// The numbered messages it shows.
     pub(super) timeline: HashSet<String>,
+    /// What is known of messages, those that were not read back to included.
+    pub(super) messages: HashMap<String, Shown>,
     /// The messages it shows without a number.
     pub(super) waiting: HashSet<String>,
     /// The provisional ones that came since the last `joined`. Another instance may show one again, the same may not.
