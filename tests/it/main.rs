@@ -5,6 +5,7 @@ mod browser;
 mod chat;
 mod cli;
 mod cluster;
+mod cluster_faults;
 mod conformance;
 mod contract;
 mod drain;

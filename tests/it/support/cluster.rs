@@ -1,11 +1,29 @@
 //! Several instances of the program around one Redis.
+//!
+//! Their timings are such that a test can wait for them, or with `FAULT_TIMINGS=default` those that operators get.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use super::{Redis, Server, json, server::Setup, until};
 
 /// Opens `/metrics` of each instance.
 pub(crate) const METRICS_KEY: &str = "a metrics key of 32 characters or more";
+
+/// Whether `FAULT_TIMINGS` asks for the timings that operators get.
+pub(crate) fn has_default_timings() -> bool {
+    match std::env::var("FAULT_TIMINGS") {
+        Ok(timings) => {
+            assert_eq!(timings, "default", "FAULT_TIMINGS is `default` or not set");
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// How long a user counts as present after the last refresh.
+pub(crate) fn presence_ttl() -> Duration {
+    Duration::from_secs(if has_default_timings() { 12 } else { 3 })
+}
 
 /// Timings that a test can wait for; the proportions are those of the defaults.
 const QUICK: [(&str, u64); 10] = [
@@ -35,7 +53,8 @@ pub(crate) fn instance(number: usize, redis_url: &str) -> Setup {
         .env("REDIS_URL", redis_url)
         .env("INSTANCE_ID", id(number))
         .env("METRICS_API_KEY", METRICS_KEY);
-    let setup = QUICK.iter().fold(setup, |setup, (name, value)| setup.env(name, value));
+    let timings = if has_default_timings() { &[][..] } else { &QUICK };
+    let setup = timings.iter().fold(setup, |setup, (name, value)| setup.env(name, value));
     NO_LIMITS.iter().fold(setup, |setup, name| setup.env(name, 0))
 }
 
@@ -75,6 +94,13 @@ impl<R> Cluster<R> {
     /// Where they listen, in order. An instance that starts again keeps its address.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.servers.iter().map(|server| server.address).collect()
+    }
+
+    /// A metric of the text form of an instance, summed over its labels; 0 while there is none.
+    pub(crate) async fn metric(&self, number: usize, name: &str) -> f64 {
+        let text = self.servers[number - 1].get_as("/metrics/prometheus", METRICS_KEY).await.text;
+        let of_name = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(['{', ' ']));
+        of_name.map(|rest| rest.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
     /// Waits until `/metrics` of each of these lists exactly these.

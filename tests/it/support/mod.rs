@@ -36,7 +36,7 @@ pub(crate) use serde_json::{Value, json};
 pub(crate) use server::Server;
 
 /// What has not happened after this long never will.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often a condition that nothing announces is looked at.
 const LOOK: Duration = Duration::from_millis(50);

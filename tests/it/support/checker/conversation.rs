@@ -71,7 +71,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Talks until the connection ends or the client is told to leave; gives the code of the server's close frame.
+    /// Talks until the connection ends or the client is told to go; gives the code of the server's close frame.
     pub(super) async fn hold(mut self) -> Option<u16> {
         let ended = self.talk().await;
         let code = self.client.close_code();
@@ -84,7 +84,7 @@ impl<'a> Conversation<'a> {
 
     async fn talk(&mut self) -> Result<(), Dead> {
         let mut turn = Instant::now();
-        while self.person.stays() {
+        while self.person.is_wanted() {
             tokio::select! {
                 event = self.client.hear() => self.react(event.ok_or(Dead)?),
                 () = sleep_until(turn) => {

@@ -49,7 +49,7 @@ impl Plan {
     /// Some clients in some rooms, each saying something every 50 ms, with the seed of the environment or a fresh one.
     pub(crate) fn new(clients: usize, rooms: usize) -> Self {
         let seed = std::env::var("FAULT_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
-        let (pause, patience) = (Duration::from_millis(50), Duration::from_secs(45));
+        let (pause, patience) = (Duration::from_millis(50), Duration::from_secs(60));
         Self { clients, rooms, pause, in_flight: 4, patience, seed }
     }
 }
@@ -71,6 +71,8 @@ struct Orders {
     phase: Phase,
     /// Clients from this number on leave for good.
     staying: usize,
+    /// So many of those who stay, the last ones, are away for a while.
+    away: usize,
 }
 
 /// What all clients share.
@@ -114,7 +116,7 @@ impl Checker {
         println!("{plan:?}; FAULT_SEED={} plays it again", plan.seed);
         let rooms: Vec<_> = (0..plan.rooms).map(|room| format!("checked-{room}")).collect();
         let ledger = Mutex::new(Ledger::new(plan.clients, &rooms));
-        let (orders, heard) = watch::channel(Orders { phase, staying: plan.clients });
+        let (orders, heard) = watch::channel(Orders { phase, staying: plan.clients, away: 0 });
         let shared = Arc::new(Shared { plan, addresses, rooms, ledger });
         let clients = (0..shared.plan.clients)
             .map(|number| tokio::spawn(Person::new(number, shared.clone(), heard.clone()).live()))
@@ -146,9 +148,26 @@ impl Checker {
         self.order(|orders| orders.staying = staying.min(orders.staying));
     }
 
+    /// So many of those who stay, the last ones, go away until they are called back, with what they have not said yet
+    /// and their positions. Waits until they are gone.
+    pub(crate) async fn send_away(&self, clients: usize) {
+        let staying = self.orders.borrow().staying;
+        self.order(|orders| orders.away = clients);
+        let start = Instant::now();
+        while (staying - clients..staying).any(|client| !self.shared.ledger().is_away(client)) {
+            assert!(start.elapsed() < self.shared.plan.patience, "they do not go away");
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Who is away comes back.
+    pub(crate) fn call_back(&self) {
+        self.order(|orders| orders.away = 0);
+    }
+
     /// Ends the chat, waits until everybody is back and has everything, and says what was broken. Faults must be over.
     pub(crate) async fn verdict(self) -> Verdict {
-        self.order(|orders| orders.phase = Phase::Settle);
+        self.order(|orders| (orders.phase, orders.away) = (Phase::Settle, 0));
         if self.settled().await {
             // Behind everything that is still on its way to anybody.
             for room in &self.shared.rooms {
@@ -219,6 +238,11 @@ impl Person {
         // Spread evenly at first, anywhere later.
         let mut place = self.number;
         while self.stays() {
+            if !self.is_wanted() {
+                // The other end lives as long as the checker, and this task no longer.
+                let _ = self.orders.changed().await;
+                continue;
+            }
             let dial = Dial::new(self.shared.addresses[place % self.shared.addresses.len()]).rooms("");
             let dial = match &self.token {
                 Some(token) => dial.subprotocol(token),
@@ -241,6 +265,12 @@ impl Person {
     fn stays(&self) -> bool {
         let orders = self.orders.borrow();
         orders.phase != Phase::End && self.number < orders.staying
+    }
+
+    /// Whether it is to be connected.
+    fn is_wanted(&self) -> bool {
+        let Orders { staying, away, .. } = *self.orders.borrow();
+        self.stays() && self.number + away < staying
     }
 
     fn phase(&self) -> Phase {

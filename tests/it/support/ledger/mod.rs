@@ -144,6 +144,11 @@ impl Ledger {
         self.members[client].rooms[room].stage
     }
 
+    /// Whether a client is in no room.
+    pub(crate) fn is_away(&self, client: usize) -> bool {
+        self.members[client].rooms.values().all(|view| view.stage == Stage::Away)
+    }
+
     /// The number before which a client has yet to read back to have all messages of a room.
     pub(crate) fn floor(&self, client: usize, room: &str) -> Option<u64> {
         self.members[client].rooms[room].floor
