@@ -156,6 +156,10 @@ impl Swarm {
             if done.is_ok() && event.is_readable() {
                 done = client.read(&mut self.scratch, |heard| on(index, heard));
             }
+            // The end may have come with the last of the data, and is not told again.
+            while done.is_ok() && event.is_read_closed() {
+                done = client.read(&mut self.scratch, |heard| on(index, heard));
+            }
             match done {
                 Err(BenchError::Lost { .. }) if self.bears_losses => {
                     client.gone = true;

@@ -1,6 +1,7 @@
 //! Wiring tests: real servers, real sockets, real browsers. One binary, so that it links once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bench;
 mod browser;
 mod chat;
 mod cli;

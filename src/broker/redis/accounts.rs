@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn bytes_are_written_as_they_are_read() {
-        let bytes: [u8; 32] = std::array::from_fn(|index| index as u8 * 9);
+        let bytes: [u8; 32] = std::array::from_fn(|index| (index as u8).wrapping_mul(9));
         assert_eq!(from_hex(&to_hex(&bytes)), Some(bytes));
         for bad in ["", "+1", &"g".repeat(64), &"0".repeat(63), &"é".repeat(32)] {
             assert_eq!(from_hex(bad), None, "{bad}");

@@ -49,12 +49,13 @@ pub(super) async fn run(ctx: Arc<Context>, hearing: Arc<Hearing>, events: Events
             }
         }
         let frames = hearing.frames();
-        quiet = if frames == heard { quiet + 1 } else { 0 };
+        quiet = if frames == heard && !hearing.is_held_up() { quiet + 1 } else { 0 };
         heard = frames;
         if quiet >= QUIET_ROUNDS {
             quiet = 0;
             if let Err(trouble) = echo(&ctx, &hearing).await
                 && ctx.is_up()
+                && !hearing.is_held_up()
             {
                 ctx.metrics.redis_lost_probes.inc();
                 tell(&events, Input::Deaf, &trouble.to_string()).await;

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -39,13 +39,15 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct Hearing {
     /// Frames that came.
     frames: AtomicU64,
+    /// Whether the hub is waited for: then nothing is taken, and that is no sign of a connection that brings nothing.
+    held_up: AtomicBool,
     /// The number of the last probe of this instance that came back.
     probe: watch::Sender<Option<u64>>,
 }
 
 impl Default for Hearing {
     fn default() -> Self {
-        Self { frames: AtomicU64::new(0), probe: watch::Sender::new(None) }
+        Self { frames: AtomicU64::new(0), held_up: AtomicBool::new(false), probe: watch::Sender::new(None) }
     }
 }
 
@@ -53,6 +55,11 @@ impl Hearing {
     /// How many frames came since the start.
     pub(super) fn frames(&self) -> u64 {
         self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Whether the hub holds up what comes.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.held_up.load(Ordering::Relaxed)
     }
 
     /// Tells when a probe has come back.
@@ -150,13 +157,20 @@ impl Receiver {
     /// Tells the hub, behind the entries that came before.
     async fn tell(&mut self, event: BrokerEvent) {
         self.hand_over().await;
-        self.ctx.tell_hub(event).await;
+        self.wait_for_hub(event).await;
     }
 
     async fn hand_over(&mut self) {
         if !self.entries.is_empty() {
-            self.ctx.tell_hub(BrokerEvent::Committed(std::mem::take(&mut self.entries))).await;
+            let entries = std::mem::take(&mut self.entries);
+            self.wait_for_hub(BrokerEvent::Committed(entries)).await;
         }
+    }
+
+    async fn wait_for_hub(&self, event: BrokerEvent) {
+        self.hearing.held_up.store(true, Ordering::Relaxed);
+        self.ctx.tell_hub(event).await;
+        self.hearing.held_up.store(false, Ordering::Relaxed);
     }
 
     async fn lagged(&mut self, lost: u64) {

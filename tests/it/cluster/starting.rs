@@ -2,7 +2,7 @@
 
 use super::{joined, metric, texts};
 use crate::support::{
-    Redis,
+    Redis, Server,
     cluster::{Cluster, instance},
     json, until,
 };
@@ -92,4 +92,14 @@ async fn garbage_in_the_channels_is_counted_and_dropped() {
     let log = server.log();
     assert_eq!(log.matches("a frame was dropped").count(), 4, "one line for each kind a minute:\n{log}");
     assert!(!log.contains("garbage") && !log.contains("p%40ss") && !log.contains("p@ss"), "{log}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_left_behind_is_pointed_out() {
+    let redis = Redis::start();
+    let mut server = Server::start();
+    server.term();
+    server.exit_code();
+    server.restart_with(|setup| setup.env("ENABLE_DISTRIBUTED_CHAT", true).env("REDIS_URL", redis.url()));
+    assert_eq!(server.log().matches("`hubbub import data/hubbub.db` carries them over").count(), 1);
 }

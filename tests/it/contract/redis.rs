@@ -378,11 +378,9 @@ async fn a_redis_that_lost_everything_gets_it_back_before_what_waited() {
     let before = position(&opened.broker, &room).await;
     let redis = Arc::get_mut(&mut store.redis).unwrap();
     redis.kill9();
-    until("messages are provisional", async || {
-        let waits = one(&opened.broker, &room, &ana, message("waited", Some("waited"))).await;
-        waits.is_ok_and(|appended| appended.seq.is_none())
-    })
-    .await;
+    until("it is noticed", async || !opened.broker.is_healthy()).await;
+    let waits = one(&opened.broker, &room, &ana, message("waited", Some("waited"))).await;
+    assert_eq!(waits.map(|appended| appended.seq), Ok(None));
     std::fs::remove_dir_all(redis.folder().join("appendonlydir")).unwrap();
     redis.restart();
     until("all is there", async || {

@@ -39,10 +39,13 @@ now = math.max(now, last)
 local empty_before = head == 0
 
 local told, log_pairs, id_pairs = {}, {}, {}
+local seq_text, ts_text = '', tostring(now)
+local finish = ',"ts":' .. ts_text .. '}'
 local function add(body)
   head, last = head + 1, now
-  local entry = body .. ',"seq":' .. head .. ',"ts":' .. now .. '}'
-  log_pairs[#log_pairs + 1] = head
+  seq_text = tostring(head)
+  local entry = body .. ',"seq":' .. seq_text .. finish
+  log_pairs[#log_pairs + 1] = seq_text
   log_pairs[#log_pairs + 1] = entry
   told[#told + 1] = entry
 end
@@ -54,7 +57,8 @@ local function flush()
   log_pairs, id_pairs = {}, {}
 end
 
-local function ts_of(entry) return tonumber(string.match(entry, ',"ts":(%d+)}$')) end
+-- Looked for at the end only: a pattern is tried from each place on.
+local function ts_of(entry) return tonumber(string.match(string.sub(entry, -24), ',"ts":(%d+)}$')) end
 
 -- The number and entry of a message that the log holds.
 local function held(id)
@@ -104,14 +108,14 @@ end
 local function redact(seq, entry, id_field)
   local e = cjson.decode(entry)
   local start = '{"type":"' .. e.type .. '","' .. id_field .. '":"' .. e[id_field] .. '",'
-  local finish = ',"seq":' .. seq .. ',"ts":' .. ts_of(entry) .. '}'
+  local numbers = ',"seq":' .. seq .. ',"ts":' .. ts_of(entry) .. '}'
   e.text, e.deleted = '', true
   e.type, e[id_field], e.seq, e.ts = nil, nil, nil, nil
-  redis.call('HSET', log, seq, start .. string.sub(cjson.encode(e), 2, -2) .. finish)
+  redis.call('HSET', log, seq, start .. string.sub(cjson.encode(e), 2, -2) .. numbers)
 end
 
 local answers, repeated = { epoch }, false
-local function logged() answers[#answers + 1] = 'ok ' .. head .. ' ' .. now end
+local function logged() answers[#answers + 1] = 'ok ' .. seq_text .. ' ' .. ts_text end
 local function duplicate(seq, ts)
   repeated = true
   answers[#answers + 1] = 'dup ' .. seq .. ' ' .. ts
@@ -130,7 +134,7 @@ local function say(id, answered, body)
   add(body)
   said[id] = head
   id_pairs[#id_pairs + 1] = id
-  id_pairs[#id_pairs + 1] = head
+  id_pairs[#id_pairs + 1] = seq_text
   logged()
 end
 

@@ -11,9 +11,9 @@ use std::{
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::{CHUNK, ROOMS_AT_ONCE, Shared, held::Room, tally::Tally};
+use super::{CHUNK, ROOMS_AT_ONCE, Shared, held::Room, presence, tally::Tally};
 use crate::{
-    broker::{PresenceChange, Unavailable},
+    broker::{BrokerEvent, PresenceChange, Unavailable},
     protocol::{event::LeaveReason, ids::RoomName},
 };
 
@@ -102,6 +102,10 @@ impl Shared {
             drop(held);
             if changed {
                 self.announce(name, answer.counts, tally, LeaveReason::Lost).await;
+            } else {
+                // What other instances tell can overtake one another on its way; this puts the numbers right.
+                let told = presence(answer.counts, Vec::new(), Vec::new(), LeaveReason::Lost);
+                self.context.tell_hub(BrokerEvent::Told(name, told)).await;
             }
         }
         Ok(())
