@@ -1,5 +1,7 @@
 //! Faults of what instances share, while people chat on all of them: every promise holds.
 //!
+//! - [`redis`]: Redis itself dies, freezes, forgets its scripts, is full. [`network`]: the way to it breaks, for all or one.
+//! - [`rights`]: what its user may do is taken away; strangers publish what nobody understands.
 //! - [`loss`]: what is in Redis is deleted. [`failover`]: another Redis takes over, and lacks something.
 //! - [`instances`]: instances die, freeze, are replaced.
 //!
@@ -8,12 +10,16 @@
 mod failover;
 mod instances;
 mod loss;
+mod network;
+mod redis;
+mod rights;
 
 use std::time::Duration;
 
 use crate::support::{
     checker::{Checker, Plan},
     cluster::Cluster,
+    until,
 };
 
 /// The instances of every cluster here.
@@ -28,4 +34,29 @@ async fn people<R>(cluster: &Cluster<R>) -> Checker {
         Checker::start(cluster.addresses(), Plan { pause: Duration::from_millis(100), ..Plan::new(PEOPLE, 3) }).await;
     checker.acks(60).await;
     checker
+}
+
+/// Waits until several messages were acked as provisional.
+async fn chat_without_redis(checker: &Checker) {
+    let before = checker.counts().provisional;
+    checker.until("provisional acks", |counts| counts.provisional >= before + 10).await;
+}
+
+/// How often each of some instances found Redis away.
+async fn outages<R>(cluster: &Cluster<R>, instances: &[usize]) -> Vec<f64> {
+    let mut all = Vec::new();
+    for number in instances {
+        all.push(cluster.metric(*number, "hubbub_redis_outages_total").await);
+    }
+    all
+}
+
+/// Waits until each of some instances found Redis away again since `before`, and then that it is back.
+async fn wait_for_outage<R>(cluster: &Cluster<R>, instances: &[usize], before: &[f64]) {
+    until("the outage to be noticed", async || {
+        let now = outages(cluster, instances).await;
+        now.iter().zip(before).all(|(now, before)| now > before).then_some(())
+    })
+    .await;
+    cluster.wait_until_degraded(instances, false).await;
 }
