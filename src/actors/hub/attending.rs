@@ -127,7 +127,12 @@ impl Hub {
         match telling {
             Telling::Presence { counts, entered, left } => {
                 room.came_and_went(counts, &entered, &left);
-                self.unsettled.push(key);
+                if now.saturating_sub(room.announced_at) >= self.config.presence_debounce_ms {
+                    // It was collected where it happened.
+                    self.announce(key);
+                } else {
+                    self.unsettled.push(key);
+                }
             }
             Telling::Typing { user } if told && room.typing.pass(&user.id, TYPING_INTERVAL_MS, now) => {
                 self.broadcast(key, &encode::ephemeral(&Event::Typing { room: name.clone(), user }));
@@ -148,13 +153,16 @@ impl Hub {
 
     /// Tells everyone in a room how many they are, if that is not what they were told last, and who came and went.
     fn announce(&mut self, key: RoomKey) {
-        let (detail_limit, stale) = (self.config.detail_limit, self.link == Link::Down);
+        let (now, detail_limit, stale) = (self.now(), self.config.detail_limit, self.link == Link::Down);
         let Some(room) = self.room_mut(key) else { return };
         let (name, before, counts) = (room.name.clone(), room.announced, room.attendance.counts());
         let (entered, gone) = (std::mem::take(&mut room.entered), std::mem::take(&mut room.left));
         let tell_counts = before != counts || room.told_otherwise;
         room.announced = counts;
         room.told_otherwise = false;
+        if tell_counts || !entered.is_empty() || !gone.is_empty() {
+            room.announced_at = now;
+        }
         if tell_counts {
             let event = Event::Presence { room: name.clone(), counts, stale };
             self.broadcast(key, &encode::ephemeral(&event));

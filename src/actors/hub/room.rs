@@ -12,7 +12,7 @@ use crate::{
         entry::{Entry, EntryBody},
         event::{Counts, LeaveReason},
         frame::Frame,
-        ids::{Position, RoomName, Seq, UserId},
+        ids::{Millis, Position, RoomName, Seq, UserId},
         user::User,
     },
 };
@@ -31,6 +31,7 @@ pub(super) struct Room {
     pub(super) attendance: Attendance,
     /// The counts that everyone was told last.
     pub(super) announced: Counts,
+    pub(super) announced_at: Millis,
     /// Who came and went since everyone was told, as the store said.
     pub(super) entered: HashMap<UserId, Arc<User>>,
     pub(super) left: HashMap<UserId, (Arc<User>, LeaveReason)>,
@@ -117,6 +118,7 @@ impl Room {
             live: SmallVec::new(),
             attendance: Attendance::default(),
             announced: Counts::default(),
+            announced_at: 0,
             entered: HashMap::new(),
             left: HashMap::new(),
             told_otherwise: false,

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use crate::support::{PATIENCE, redis::Redis, until};
 
 /// A user counts for so long after the last refresh, and an instance after the last heartbeat.
-pub(super) const TTL_MS: Millis = 1_500;
+pub(super) const TTL_MS: Millis = 3_000;
 
 /// Quick ones, with room for a busy machine.
 pub(super) fn config() -> RedisConfig {
@@ -106,12 +106,13 @@ impl Instance {
         self.store.broker.subscribe(room.clone()).await.unwrap();
     }
 
-    /// The next that is told of who came and went in a room.
+    /// The next that is told of who came and went in a room; numbers alone are told with each refresh.
     pub(super) async fn told(&mut self, room: &RoomName) -> (Counts, Vec<Arc<User>>, Vec<(Arc<User>, LeaveReason)>) {
         loop {
             let event = tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("it must be told");
             if let BrokerEvent::Told(of, Telling::Presence { counts, entered, left }) = event.expect("the store lives")
                 && of == *room
+                && !(entered.is_empty() && left.is_empty())
             {
                 return (counts, entered, left);
             }

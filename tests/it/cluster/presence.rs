@@ -220,11 +220,14 @@ fn a_call_that_comes_twice_is_answered_twice_the_same() {
 
     let reap = include_str!("../../../src/broker/redis/lua/presence_reap.lua");
     assert_eq!(call("4", "+", "0").last(), Some(&said("0;")));
-    let reap = |number: &str| {
+    let reap_until = |number: &str, deadline: &str| {
         let mut command = vec!["EVAL", reap, "6", &keys[5], &keys[4]];
-        command.extend(keys[..4].iter().map(String::as_str).chain([number, "100", "x"]));
+        command.extend(keys[..4].iter().map(String::as_str).chain([number, "100", deadline, "x"]));
         redis.command_as_chat(&command)
     };
+    let reap = |number: &str| reap_until(number, "9007199254740991");
+    let late = reap_until("0", "1");
+    assert_eq!(late.list()[0].list().len(), 5, "who was cut off itself takes nobody out");
     let taken_out = reap("5");
     let room = taken_out.list()[0].list();
     assert_eq!((room.len(), room[5..].to_vec()), (8, vec![said("m:ana"), said("2"), said("Ana")]));

@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::support::{
     checker::{Checker, Plan},
     cluster::Cluster,
+    ledger::Counts,
     until,
 };
 
@@ -36,10 +37,11 @@ async fn people<R>(cluster: &Cluster<R>) -> Checker {
     checker
 }
 
-/// Waits until several messages were acked as provisional.
+/// Waits until several messages were acked as provisional, or refused for there are too many of those already.
 async fn chat_without_redis(checker: &Checker) {
-    let before = checker.counts().provisional;
-    checker.until("provisional acks", |counts| counts.provisional >= before + 10).await;
+    let unlogged = |counts: Counts| counts.provisional + counts.refused;
+    let before = unlogged(checker.counts());
+    checker.until("provisional acks", |counts| unlogged(counts) >= before + 10).await;
 }
 
 /// How often each of some instances found Redis away.

@@ -1,9 +1,10 @@
 -- Takes users whose time is over out of rooms; whoever calls first gets them.
 -- KEYS  answer: what the last call of this instance was answered; occupied; then for each room guests, members, admins, refs
--- ARGV  number of the call, most users of a role to take out of a room, then the rooms
+-- ARGV  number of the call, most users of a role to take out of a room, until when nobody's time can be over but by fault
+--       of its instance, then the rooms
 -- Gives for each room: guests, members, admins, all that are kept, ms until the next expires (-1: none), then id, role and
 -- name of each user taken out. A call that comes twice is answered twice the same.
-local call, most = ARGV[1], tonumber(ARGV[2])
+local call, most, deadline = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local before = redis.call('GET', KEYS[1])
 if before and string.sub(before, 1, #call + 1) == call .. ':' then
   return cmsgpack.unpack(string.sub(before, #call + 2))
@@ -11,8 +12,11 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answer, any = {}, false
-for r = 3, #ARGV do
-  local at = 2 + (r - 3) * 4
+-- Who could not refresh its own users for so long was cut off, and so may the others have been: a call that waited while
+-- Redis was frozen takes nobody out.
+if now >= deadline then most = 0 end
+for r = 4, #ARGV do
+  local at = 2 + (r - 4) * 4
   local refs = KEYS[at + 4]
   local room = { 0, 0, 0, 0, -1 }
   local first

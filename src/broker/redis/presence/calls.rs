@@ -98,10 +98,17 @@ impl Calls<'_> {
     }
 
     /// Takes users whose time is over out of rooms, at most `most` of a role each; one answer per room.
-    pub(super) async fn reap(&self, call: u64, most: usize, rooms: &[RoomName]) -> Result<Vec<Reaped>, Error> {
+    /// Nobody is taken out at `deadline` or later, by Redis' clock.
+    pub(super) async fn reap(
+        &self,
+        call: u64,
+        most: usize,
+        deadline: Millis,
+        rooms: &[RoomName],
+    ) -> Result<Vec<Reaped>, Error> {
         let mut keys = vec![keys::reaped(&self.context.me), keys::OCCUPIED.to_owned()];
         keys.extend(rooms.iter().flat_map(|room| RoomKeys(room).presence()));
-        let mut args = vec![call.to_string(), most.to_string()];
+        let mut args = vec![call.to_string(), most.to_string(), deadline.to_string()];
         args.extend(rooms.iter().map(RoomName::to_string));
         let reply: Vec<Value> = scripts::run(&scripts::PRESENCE_REAP, &self.context.clients.data, keys, args).await?;
         reply
@@ -111,6 +118,11 @@ impl Calls<'_> {
                 Ok(Reaped { answer: answer(&room)?, lost: users_in(room.get(5..).unwrap_or_default()) })
             })
             .collect()
+    }
+
+    /// The time of Redis in milliseconds.
+    pub(super) async fn now(&self) -> Result<Millis, Error> {
+        scripts::run(&scripts::TIME, &self.context.clients.data, Vec::<String>::new(), Vec::<String>::new()).await
     }
 
     /// Users of a room, admins first, those of a role in no order, at most `look` of each; and how many there are.

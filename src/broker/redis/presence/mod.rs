@@ -69,6 +69,8 @@ struct Shared {
     /// Numbers the calls.
     numbers: AtomicU64,
     departed: AtomicBool,
+    /// When the last full refresh began, by Redis' clock; 0 before the first.
+    refreshed_at: AtomicU64,
 }
 
 impl RedisPresence {
@@ -81,6 +83,7 @@ impl RedisPresence {
             calls: Semaphore::new(CALLS),
             numbers: AtomicU64::new(0),
             departed: AtomicBool::new(false),
+            refreshed_at: AtomicU64::new(0),
         });
         let upkeep = tokio::spawn(upkeep::run(shared.clone())).abort_handle();
         Arc::new(Self { shared, upkeep })

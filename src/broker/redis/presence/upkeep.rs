@@ -67,6 +67,7 @@ impl Shared {
     /// Refreshes every room, until one fails. Those under way then are not dropped: they know what they told.
     pub(super) async fn refresh_all(&self) {
         self.rooms.sweep();
+        let Ok(begun) = self.calls().now().await.map_err(|error| self.failed(&error)) else { return };
         let failed = AtomicBool::new(false);
         let refresh = async |(name, room)| {
             if !failed.load(Ordering::Relaxed) && self.refresh(name, room).await.is_err() {
@@ -74,6 +75,9 @@ impl Shared {
             }
         };
         stream::iter(self.rooms.all()).for_each_concurrent(ROOMS_AT_ONCE, refresh).await;
+        if !failed.into_inner() {
+            self.refreshed_at.store(begun, Ordering::Relaxed);
+        }
     }
 
     async fn refresh(&self, name: RoomName, room: Arc<Room>) -> Result<(), Unavailable> {
@@ -124,9 +128,11 @@ impl Shared {
     async fn reap_rooms(&self, rooms: &[(RoomName, Arc<Room>)]) -> Result<(), Unavailable> {
         let names: Vec<_> = rooms.iter().map(|(name, _)| name.clone()).collect();
         let number = self.number();
+        // From then on its own users' time would be over.
+        let deadline = self.refreshed_at.load(Ordering::Relaxed) + self.context.config.presence_ttl_ms;
         let reaped = {
             let _permit = self.permit().await?;
-            self.calls().reap(number, REAP_USERS, &names).await.map_err(|error| self.failed(&error))?
+            self.calls().reap(number, REAP_USERS, deadline, &names).await.map_err(|error| self.failed(&error))?
         };
         for ((name, room), reaped) in rooms.iter().zip(reaped) {
             let held = room.held.lock().await;
