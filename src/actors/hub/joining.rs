@@ -391,6 +391,9 @@ impl Hub {
     pub(super) fn reposition(&mut self, key: RoomKey, recent: &Rc<Recent>) {
         let Some(room) = self.rooms.get_mut(key.0 as usize) else { return };
         room.forget_log();
+        // What is told here of who is there may be on its way back already to what everyone was told before.
+        room.told_otherwise |= room.attendance.counts() != room.announced;
+        self.unsettled.push(key);
         let found = Found::Snapshot(Rc::clone(recent));
         let live = self.connections.iter().filter(|(_, known)| known.standing(key) == Some(Standing::Live));
         for (&connection, known) in live {

@@ -392,6 +392,20 @@ async fn a_redis_that_lost_everything_gets_it_back_before_what_waited() {
 }
 
 #[tokio::test]
+async fn what_was_logged_before_comes_before_what_is_said_next() {
+    let store = InRedis::alone();
+    let opened = store.open().await;
+    let (room, ana) = (fresh_room(), ana());
+    for text in ["acked 1", "acked 2"] {
+        one(&opened.broker, &room, &ana, message(text, None)).await.unwrap();
+    }
+    store.redis.command(&["FLUSHALL"]);
+    let next = one(&opened.broker, &room, &ana, message("next", None)).await.unwrap();
+    assert_eq!(next.seq, Some(3));
+    assert_eq!(said(&opened.broker, &room).await, ["acked 1", "acked 2", "next"]);
+}
+
+#[tokio::test]
 async fn what_waits_too_long_is_announced() {
     let config = RedisConfig { command_timeout_ms: 200, outbox_age_ms: 500, ..RedisConfig::default() };
     let store = InRedis { config, ..InRedis::alone() };

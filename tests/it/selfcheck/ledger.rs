@@ -442,6 +442,22 @@ fn an_older_page_takes_nothing_back() {
     story.is_good();
 }
 
+#[test]
+fn a_page_is_held_to_the_epoch_that_its_reader_ends_in() {
+    let mut story = Story::new();
+    (1..=4).for_each(|n| story.round(n));
+    story.comes_back(1, joined(EPOCH, 4, false, &[message(4, 4)]));
+    let page = |entries: &[Value]| json!({"type": "history", "room": ROOM, "entries": entries, "more": false});
+    story.hears(1, page(&[message(4, 1), message(2, 2), message(3, 3)]));
+    assert_eq!(story.verdict().kinds(), [(Kind::Lost, 1), (Kind::Doubled, 1), (Kind::Order, 1)]);
+    // It was of the next life of the log, and the client had not been told of that yet.
+    let next: Vec<_> = [4, 1, 2, 3].into_iter().zip(1..).map(|(n, seq)| message(n, seq)).collect();
+    for client in 0..2 {
+        story.comes_back(client, joined("the next", 4, false, &next));
+    }
+    story.is_good();
+}
+
 /// What a network or a server does wrong with one delivery.
 #[derive(Clone, Copy, Debug)]
 enum Fault {

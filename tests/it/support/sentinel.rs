@@ -116,6 +116,15 @@ impl Sentinels {
         wait("the replica to follow", || replica.role().is_some_and(|role| follows(&role)));
     }
 
+    /// From now on the replica hears nothing of what the primary is told, as if that were still on its way; it can take
+    /// its place all the same. Until it is started again, or is no replica any more.
+    pub(crate) fn cut_replication(&mut self) {
+        self.replica().command(&["CONFIG", "SET", "masterauth", "no longer the password"]);
+        self.primary().kill_clients("replica");
+        let replica = self.replica();
+        wait("the replica to be cut off", || replica.info("master_link_status") == "down");
+    }
+
     fn wait_for_other_than(&mut self, before: SocketAddr) {
         wait("another primary", || self.primary_address() != before);
         let primary = self.primary();

@@ -67,20 +67,25 @@ pub(super) fn is_message(body: &EntryBody) -> bool {
 }
 
 /// Runs the script, in a frame of this number. Safe to run again with the same changes: messages are found by their ids,
-/// and a batch that holds other changes by its own `number`, which is remembered for a minute.
+/// and a batch that holds other changes by its own `number`, which is remembered for a minute. Does nothing, and answers
+/// `None`, when the log has not the epoch that is `expected`.
 pub(super) async fn append(
     context: &Context,
     room: &RoomName,
     frame: u64,
     number: u64,
+    expected: Option<&Epoch>,
     batch: &[EntryBody],
-) -> Result<Done, Failed> {
+) -> Result<Option<Done>, Failed> {
     let keys = RoomKeys(room);
     let names = vec![keys.meta(), keys.log(), keys.ids(), keys.state(), keys::ROOMS.to_owned(), keys.done(&context.me)];
-    let args = arguments(context, room, frame, number, batch);
+    let args = arguments(context, room, frame, number, expected, batch);
     let answer: Result<String, Error> = scripts::run(&scripts::APPEND, &context.clients.publisher, names, args).await;
     let answer = answer.map_err(|error| failed(context, room, &error))?;
-    read(&answer, batch.len()).ok_or_else(|| {
+    if answer == "moved" {
+        return Ok(None);
+    }
+    read(&answer, batch.len()).map(Some).ok_or_else(|| {
         warn!(%room, "the append script gave no answer of its form");
         Failed
     })
@@ -94,7 +99,14 @@ pub(super) fn failed(context: &Context, room: &RoomName, error: &Error) -> Faile
     Failed
 }
 
-fn arguments(context: &Context, room: &RoomName, frame: u64, number: u64, batch: &[EntryBody]) -> Vec<Value> {
+fn arguments(
+    context: &Context,
+    room: &RoomName,
+    frame: u64,
+    number: u64,
+    expected: Option<&Epoch>,
+    batch: &[EntryBody],
+) -> Vec<Value> {
     let history = context.history;
     let expiry = if history.max_age == 0 { 0 } else { history.max_age.saturating_add(EXPIRY_SLACK_MS) };
     let keys = RoomKeys(room);
@@ -113,6 +125,7 @@ fn arguments(context: &Context, room: &RoomName, frame: u64, number: u64, batch:
         IDEMPOTENCY_MS.to_string().into(),
         MAX_EMOJI.to_string().into(),
         number.into(),
+        expected.map_or("", Epoch::as_str).into(),
     ];
     for change in batch {
         push_change(&mut args, room, change);

@@ -185,32 +185,44 @@ impl Publisher {
             let sent = self.send(&room, frame, number, &batch.bodies).await;
             let mut out = Effects::default();
             match sent {
-                Ok(Done { epoch, answers }) => {
+                Ok(Some(Done { epoch, answers })) => {
                     let logged = self.outbox().settle(&room, answers, &mut out);
                     self.ring().keep(&room, &epoch, logged, self.context.clock.now_ms());
                     self.say(out);
                 }
-                Err(Failed) => {
+                moved_or_failed => {
+                    // What was logged before comes before what waits.
+                    let rescued = moved_or_failed.is_ok() && self.rescue(&room).await.is_ok();
                     self.outbox().fail(&room, number, self.context.clock.now_ms(), patience, &mut out);
                     self.say(out);
                     if !self.context.is_up() {
                         self.shut();
                     }
-                    sleep(RETRY).await;
+                    if !rescued {
+                        sleep(RETRY).await;
+                    }
                 }
             }
         }
     }
 
     /// One try. With `redis.wait_replicas` it succeeds only once that many replicas have it.
-    async fn send(&self, room: &RoomName, frame: u64, number: u64, batch: &[EntryBody]) -> Result<Done, Failed> {
+    /// `None` when the log has another epoch than what this instance had logged last.
+    async fn send(
+        &self,
+        room: &RoomName,
+        frame: u64,
+        number: u64,
+        batch: &[EntryBody],
+    ) -> Result<Option<Done>, Failed> {
         let _slot = self.slots.acquire().await.map_err(|_| Failed)?;
         let context = &self.context;
         let begun = Instant::now();
         self.time(frame, begun);
         let most = Duration::from_millis(context.config.command_timeout_ms).mul_f32(1.25);
+        let expected = self.ring().epoch(room);
         let tried = timeout(most, async {
-            let done = append::append(context, room, frame, number, batch).await?;
+            let done = append::append(context, room, frame, number, expected.as_ref(), batch).await?;
             self.wait_for_replicas(room).await?;
             Ok(done)
         });

@@ -43,6 +43,9 @@ impl Publisher {
             missing.extend(lacking.1);
         }
         if missing.is_empty() {
+            if let Some(epoch) = epoch {
+                self.ring().renew(room, &epoch);
+            }
             return Ok(());
         }
         warn!(%room, entries = missing.len(), "the log lost entries of this instance; they are put back");
@@ -50,7 +53,8 @@ impl Publisher {
             give_new_life(context, room, &epoch).await?;
         }
         for entries in missing.chunks(BATCH_CHANGES) {
-            self.put_back(room, entries).await?;
+            let epoch = self.put_back(room, entries).await?;
+            self.ring().renew(room, &epoch);
         }
         Ok(())
     }
@@ -72,17 +76,18 @@ impl Publisher {
         }
     }
 
-    async fn put_back(&self, room: &RoomName, entries: &[Acked]) -> Result<(), Failed> {
+    async fn put_back(&self, room: &RoomName, entries: &[Acked]) -> Result<Epoch, Failed> {
         let context = &self.context;
         let batch: Vec<_> = entries.iter().map(|acked| acked.body.clone()).collect();
         let frame = context.next_frame();
-        let Done { epoch, answers } = append::append(context, room, frame, frame, &batch).await?;
+        let done = append::append(context, room, frame, frame, None, &batch).await?;
+        let Done { epoch, answers } = done.ok_or(Failed)?;
         let mut ring = self.ring();
         for (old, answer) in entries.iter().zip(answers) {
             ring.put_back(room, old, answer.ok().map(|at| (&epoch, at)));
             context.metrics.rescued.inc();
         }
-        Ok(())
+        Ok(epoch)
     }
 }
 

@@ -76,6 +76,18 @@ impl Ring {
         }
     }
 
+    /// The life of a room's log in which its last entry stands.
+    pub(super) fn epoch(&self, room: &RoomName) -> Option<Epoch> {
+        self.rooms.get(room)?.back().map(|acked| acked.epoch.clone())
+    }
+
+    /// A room's log was looked at: what it has of the entries is in this life of it.
+    pub(super) fn renew(&mut self, room: &RoomName, epoch: &Epoch) {
+        for acked in self.rooms.get_mut(room).into_iter().flatten() {
+            acked.epoch = epoch.clone();
+        }
+    }
+
     /// The rooms that have entries.
     pub(super) fn rooms(&self) -> Vec<RoomName> {
         self.rooms.keys().cloned().collect()
@@ -172,6 +184,9 @@ mod tests {
         let now = ring.entries(&room, 99);
         assert_eq!(now.len(), 2);
         assert_eq!((&now[1].epoch, now[1].at), (&next, Logged { seq: 9, ts: 9, duplicate: false }));
+        assert_eq!(ring.epoch(&room), Some(next.clone()));
+        ring.renew(&room, &epoch);
+        assert_eq!(ring.epoch(&room), Some(epoch));
         ring.forget(RING_MS + 1);
         assert_eq!((ring.rooms.len(), ring.order.len(), ring.bytes), (0, 0, 0));
     }

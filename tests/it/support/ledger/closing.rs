@@ -1,6 +1,6 @@
 //! What is wrong at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Kind, Ledger, RoomLog, Said, Verdict, Violation, view::Stage};
 
@@ -64,9 +64,32 @@ impl Ledger {
         found
     }
 
+    /// What pages said, held to the epoch in which their readers are at the end.
+    fn of_pages(&self) -> Vec<Violation> {
+        let (mut found, mut known) = (Vec::new(), HashMap::new());
+        for (client, member) in self.members.iter().enumerate().filter(|(_, member)| !member.gone) {
+            for (room, view) in &member.rooms {
+                let doubled = view.suspected.iter().cloned();
+                found.extend(doubled.map(|what| Violation { kind: Kind::Doubled, what }));
+                let Some((epoch, _)) = &view.position else { continue };
+                for (seq, what) in &view.paged {
+                    let live = self.logs.get(room).and_then(|log| log.entries.get(&(epoch.clone(), *seq)));
+                    let other = *known.entry((room, epoch, seq)).or_insert_with(|| live.unwrap_or(what));
+                    if other != what {
+                        let what =
+                            format!("client {client}, {room}: {seq} of {epoch} is {other} and, in a page, {what}");
+                        found.push(Violation { kind: Kind::Order, what });
+                    }
+                }
+            }
+        }
+        found
+    }
+
     /// Everything that was broken.
     pub(crate) fn verdict(&self) -> Verdict {
-        let violations = self.violations.iter().cloned().chain(self.of_senders()).chain(self.missing()).collect();
+        let at_the_end = self.of_senders().into_iter().chain(self.of_pages()).chain(self.missing());
+        let violations = self.violations.iter().cloned().chain(at_the_end).collect();
         Verdict { counts: self.counts, violations }
     }
 }

@@ -81,6 +81,8 @@ impl Ledger {
         view.timeline.clear();
         view.messages.clear();
         view.waiting.clear();
+        view.paged.clear();
+        view.suspected.clear();
         view.floor = entries.first().and_then(|entry| entry["seq"].as_u64()).filter(|first| *first > 1);
         let had_one = view.position.is_some();
         self.counts.gaps += usize::from(had_one);
@@ -98,8 +100,7 @@ impl Ledger {
 
     /// A page of older messages.
     fn page(&mut self, client: usize, room: &str, event: &Value) {
-        let Some((epoch, _)) = self.view(client, room).position.clone() else { return };
-        if event["provisional"] == true {
+        if event["provisional"] == true || self.view(client, room).position.is_none() {
             // From the memory of an instance while the log is away: not all there is.
             return;
         }
@@ -108,9 +109,23 @@ impl Ledger {
         let floor = self.view(client, room).floor;
         // Of a page asked for before the copy was replaced, nothing is needed.
         let older = |entry: &Value| entry["seq"].as_u64().zip(floor).is_some_and(|(seq, floor)| seq < floor);
-        entries.iter().filter(|entry| older(entry)).for_each(|entry| self.shown(client, room, &epoch, entry));
+        entries.iter().filter(|entry| older(entry)).for_each(|entry| self.paged(client, room, entry));
         let first = entries.first().and_then(|entry| entry["seq"].as_u64());
         self.view(client, room).floor = first.filter(|_| event["more"] == true);
+    }
+
+    /// An entry of a page. Pages name no epoch: when the log has a new life that the client is yet to be told of, this is
+    /// of that one, and what is wrong with it is not wrong at all.
+    fn paged(&mut self, client: usize, room: &str, entry: &Value) {
+        let (id, what) = subject(entry);
+        let view = self.view(client, room);
+        view.waiting.remove(&id);
+        if !view.timeline.insert(id.clone()) {
+            view.suspected.push(format!("client {client}, {room}: message {id} again, in a page"));
+        }
+        view.paged.push((entry["seq"].as_u64().unwrap_or_default(), what));
+        self.identify(room, entry);
+        self.numbered(client, entry["key"].as_str().unwrap_or_default());
     }
 
     /// A logged event, live.
@@ -157,19 +172,17 @@ impl Ledger {
 
     /// One order: what stands at a number is the same for all.
     fn logged(&mut self, room: &str, epoch: &str, entry: &Value) {
-        let kind = entry["type"].as_str().unwrap_or_default();
-        let id = entry["id"].as_str().or(entry["messageId"].as_str()).unwrap_or_default();
         let seq = entry["seq"].as_u64().unwrap_or_default();
-        let what = format!("{kind} {id}");
+        let (id, what) = subject(entry);
         let log = self.logs.entry(room.into()).or_default();
         if !log.epochs.contains(epoch) {
             log.epochs.insert(epoch.into());
         }
         let known = log.entries.entry((epoch.into(), seq)).or_insert_with(|| what.clone()).clone();
         let mut also = seq;
-        if kind == "message" {
-            also = *log.numbers.entry((epoch.into(), id.into())).or_insert(seq);
-            log.first.entry(id.into()).or_insert_with(|| (epoch.into(), seq));
+        if entry["type"] == "message" {
+            also = *log.numbers.entry((epoch.into(), id.clone())).or_insert(seq);
+            log.first.entry(id).or_insert_with(|| (epoch.into(), seq));
         }
         if known != what {
             self.violation(Kind::Order, format!("{room}: {seq} of {epoch} is {known} and {what}"));
@@ -260,4 +273,11 @@ impl Ledger {
             self.members[client].outbox.retain(|key| said[key].id.as_deref() != Some(id));
         }
     }
+}
+
+/// The message that an entry says or is about, and what stands at its number.
+fn subject(entry: &Value) -> (String, String) {
+    let kind = entry["type"].as_str().unwrap_or_default();
+    let id = entry["id"].as_str().or(entry["messageId"].as_str()).unwrap_or_default();
+    (id.into(), format!("{kind} {id}"))
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// How many violations are shown one by one.
-const SHOWN: usize = 20;
+/// How many violations of each kind are shown one by one.
+const SHOWN: usize = 10;
 
 /// The ways to break the promises of the wire contract (sections 3 and 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +102,10 @@ impl fmt::Display for Verdict {
             self.violations.len(),
             self.kinds()
         )?;
-        self.violations.iter().take(SHOWN).try_for_each(|violation| writeln!(f, "  {violation}"))
+        for (kind, _) in self.kinds() {
+            let shown = self.violations.iter().filter(|violation| violation.kind == kind).take(SHOWN);
+            shown.into_iter().try_for_each(|violation| writeln!(f, "  {violation}"))?;
+        }
+        Ok(())
     }
 }

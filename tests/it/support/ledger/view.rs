@@ -34,6 +34,10 @@ pub(super) struct View {
     pub(super) shown: HashSet<String>,
     /// The first number it shows, where there may be messages before it.
     pub(super) floor: Option<u64>,
+    /// What pages said stands at which number, since the last fresh copy.
+    pub(super) paged: Vec<(u64, String)>,
+    /// Messages that a page brought again, since the last fresh copy.
+    pub(super) suspected: Vec<String>,
     /// Guests, members and admins, as last told.
     pub(super) present: Option<[u64; 3]>,
     /// The total of the last `who`.
