@@ -37,7 +37,7 @@ if not epoch or (head > trimmed and redis.call('HEXISTS', log, head) == 0) then
 end
 if head > trimmed and redis.call('EXISTS', ids) == 0 then
   -- Only where messages are was lost: without it a retry would be a second message. The log itself knows; the most
-  -- that is looked at keeps Redis for about 30 ms.
+  -- that is looked at keeps Redis for about 40 ms.
   for first = math.max(trimmed, head - 20000) + 1, head, 500 do
     local list, found = {}, {}
     for seq = first, math.min(first + 499, head) do list[#list + 1] = seq end
