@@ -327,6 +327,26 @@ async fn a_flushed_redis_gets_back_what_this_instance_logged() {
 }
 
 #[tokio::test]
+async fn where_messages_are_is_found_again_in_the_log() {
+    let store = InRedis::shared();
+    let opened = store.open().await;
+    let (room, ana) = (fresh_room(), ana());
+    let id = say(&opened.broker, &room, &ana, "one").await.message_id;
+    one(&opened.broker, &room, &ana, message("two", Some("k"))).await.unwrap();
+    for _ in 0..600 {
+        one(&opened.broker, &room, &ana, react(&id, "x", true)).await.unwrap();
+        one(&opened.broker, &room, &ana, react(&id, "x", false)).await.unwrap();
+    }
+    let before = position(&opened.broker, &room).await;
+    store.redis.command(&["DEL", &key("ids", &room)]);
+    let again = one(&opened.broker, &room, &ana, message("two", Some("k"))).await.unwrap();
+    assert_eq!((again.seq, again.duplicate), (Some(2), true));
+    assert_eq!(position(&opened.broker, &room).await, before);
+    one(&opened.broker, &room, &ana, edit(&id, "one, better")).await.unwrap();
+    assert_eq!(said(&opened.broker, &room).await, ["one, better", "two"]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_logged_is_provisional_and_comes_in_order() {
     let redis = Redis::start();
     let store = InRedis {

@@ -40,6 +40,22 @@ if lost then
   redis.call('DEL', meta, log, ids, state, idem_now, idem_before)
   epoch, head, trimmed, last = fresh, 0, 0, 0
 end
+if head > trimmed and redis.call('EXISTS', ids) == 0 then
+  -- Only where messages are was lost: without it a retry would be a second message. The log itself knows; the most
+  -- that is looked at keeps Redis for about 40 ms.
+  for first = math.max(trimmed, head - 20000) + 1, head, 500 do
+    local list, found = {}, {}
+    for seq = first, math.min(first + 499, head) do list[#list + 1] = seq end
+    for n, entry in ipairs(redis.call('HMGET', log, unpack(list))) do
+      local id = entry and string.match(entry, '^{"type":"message","id":"([^"]+)"')
+      if id then
+        found[#found + 1] = id
+        found[#found + 1] = list[n]
+      end
+    end
+    if #found > 0 then redis.call('HSET', ids, unpack(found)) end
+  end
+end
 now = math.max(now, last)
 local empty_before = head == 0
 
