@@ -2,7 +2,6 @@ import { Account } from './account.js';
 import { Announcer } from './announcer.js';
 import { HubbubClient, PAGE_TIMERS } from './client.js';
 import { Composer } from './composer.js';
-import { confirmed, showHelp } from './dialogs.js';
 import { isRoom, neighbour } from './directory.js';
 import { $, setText } from './dom.js';
 import { Drawers } from './drawers.js';
@@ -14,7 +13,6 @@ import { Notifier } from './notify.js';
 import { Pacer } from './pacer.js';
 import { Pending } from './pending.js';
 import { People } from './people.js';
-import { Picker } from './picker.js';
 import { Reading } from './reading.js';
 import { match } from './shortcuts.js';
 import { RoomList } from './sidebar.js';
@@ -42,7 +40,6 @@ const status = new Status(client);
 const rooms = new RoomList();
 const people = new People();
 const drawers = new Drawers();
-const picker = new Picker();
 const notifier = new Notifier(storage);
 const reading = new Reading(client, new Markers(storage), PAGE_TIMERS);
 const typing = new Typing((sentence) => setText($('typing'), sentence), PAGE_TIMERS);
@@ -84,6 +81,13 @@ function unstored(items, { timeline }) {
   return items.filter(({ key }) => !mine.has(key));
 }
 
+// What most visits never need is no part of the first page.
+const dialogs = () => import('./dialogs.js');
+let picker = null;
+const pick = async (beside, then) => (picker ??= new (await import('./picker.js')).Picker()).open(beside, then);
+const showHelp = async () => (await dialogs()).showHelp();
+const sure = async (message) => (await dialogs()).confirmed('Delete this message?', message.text);
+
 const looking = () => document.visibilityState === 'visible' && document.hasFocus();
 
 // Shows what went wrong, until something goes right.
@@ -96,11 +100,11 @@ function act(action, message, detail) {
   const has = (emoji) => client.room(current)?.timeline.find(message.id)?.reactions.some((each) => each.emoji === emoji && each.mine);
   const toggle = (emoji) => tell(client.react(current, message.id, emoji, !has(emoji)));
   switch (action) {
-    case 'react': return picker.open(detail, toggle);
+    case 'react': return tell(pick(detail, toggle));
     case 'toggle': return toggle(detail);
     case 'reply': return composer.reply(message);
     case 'edit': return composer.edit(message);
-    case 'delete': return confirmed('Delete this message?', message.text).then((yes) => yes && tell(client.remove(current, message.id)));
+    case 'delete': return sure(message).then((yes) => yes && tell(client.remove(current, message.id)), () => {});
     default: return $('text').focus();
   }
 }
