@@ -1,0 +1,18 @@
+/**
+ * Whether a text mentions somebody: `@` and the name, whatever its case, not within a longer word.
+ * @param {string} text
+ * @param {string | undefined} name a display name; it may contain spaces
+ * @returns {boolean}
+ */
+export function mentions(text, name) {
+  if (!name || !text.includes('@')) return false;
+  const said = fold(text);
+  const wanted = `@${fold(name)}`;
+  for (let at = said.indexOf(wanted); at >= 0; at = said.indexOf(wanted, at + 1)) {
+    if (!isWord(said[at - 1]) && !isWord(said[at + wanted.length])) return true;
+  }
+  return false;
+}
+
+const fold = (text) => text.normalize('NFKC').toLowerCase();
+const isWord = (character) => character !== undefined && /[\p{L}\p{N}_]/u.test(character);
