@@ -17,7 +17,7 @@ async fn one_chats_on_a_phone_a_tablet_and_a_desktop() {
     let driver = Driver::start();
     let ana = Person::arrive(&driver, &server, "Ana").await;
     let mut said = Vec::new();
-    let long = "w".repeat(300);
+    let long = "w".repeat(120);
     for (width, height, phone) in [(1280, 800, false), (820, 1180, true), (390, 844, true), (320, 568, true)] {
         ana.browser.screen(width, height, phone).await;
         ana.waits_for(&format!("innerWidth === {width}")).await;

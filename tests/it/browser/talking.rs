@@ -21,7 +21,9 @@ async fn two_people_see_what_the_other_does() {
     bob.act("helo", "like").await;
     for (person, mine) in [(&ana, false), (&bob, true)] {
         person
-            .waits_for(&format!("document.querySelector('#log .reactions [aria-pressed={mine}]')?.textContent.includes('👍')"))
+            .waits_for(&format!(
+                "document.querySelector('#log .reactions [aria-pressed={mine}]')?.textContent.includes('👍')"
+            ))
             .await;
     }
 
