@@ -4,6 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+if ! fc-list ":charset=1f389" | grep -q .; then
+  echo "screenshots: no font has emoji; Debian calls one fonts-noto-color-emoji" >&2
+  exit 2
+fi
+
 if [[ -z ${HUBBUB:-} ]]; then
   cargo build
   HUBBUB=$(realpath "${CARGO_TARGET_DIR:-target}/debug/hubbub")

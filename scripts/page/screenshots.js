@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { Browser } from './browser.js';
 import { SECRET, arrive } from './people.js';
+import { shrink } from './png.js';
 import { endAll, folder, startServer } from './processes.js';
 
 const DESKTOP = [1_280, 800, false];
@@ -11,28 +12,28 @@ const PHONE = [390, 844, true];
 /** Plays a conversation to the page of `me`, who watches `harbour`. */
 async function play(server, page, me) {
   const rooms = ['harbour', 'global', 'releases'];
-  const [maya, jonas, noor] = await Promise.all([
-    arrive(server, { name: 'Maya', role: 'admin' }, rooms),
-    arrive(server, { name: 'Jonas', role: 'member' }, rooms),
-    arrive(server, { name: 'Noor', role: 'guest' }, rooms),
+  const [lena, tomas, yusuf] = await Promise.all([
+    arrive(server, { name: 'Lena', role: 'admin' }, rooms),
+    arrive(server, { name: 'Tomas', role: 'member' }, rooms),
+    arrive(server, { name: 'Yusuf', role: 'guest' }, rooms),
   ]);
   const say = async (client, text, options) => (await client.send('harbour', text, options)).messageId;
-  await jonas.send('global', 'Good morning, everybody');
-  await say(maya, 'The second server is in. All rooms came over without a gap.');
-  const asked = await say(jonas, 'Nice. Did anybody notice the switch?');
-  const answer = await say(noor, 'I did not, and I was in the middle of a sentence.', { replyTo: asked });
-  await maya.react('harbour', answer, '😄');
-  await jonas.react('harbour', answer, '😄');
-  await maya.react('harbour', asked, '👀');
-  await say(maya, 'For the record, this is all it takes:\n```\nkill -TERM $(pidof hubbub)\n```\nEverybody is told, moves, and goes on where they were.');
-  await say(jonas, 'And `docs/operations.md` says why: https://example.org/docs/operations#drain');
+  await tomas.send('global', 'Good morning, everybody');
+  await say(lena, 'The second server is in. All rooms came over without a gap.');
+  const asked = await say(tomas, 'Nice. Did anybody notice the switch?');
+  const answer = await say(yusuf, 'I did not, and I was in the middle of a sentence.', { replyTo: asked });
+  await lena.react('harbour', answer, '😄');
+  await tomas.react('harbour', answer, '😄');
+  await lena.react('harbour', asked, '👀');
+  await say(lena, 'For the record, this is all it takes:\n```\nkill -TERM $(pidof hubbub)\n```\nEverybody is told, moves, and goes on where they were.');
+  await say(tomas, 'And `docs/operations.md` says why: https://example.org/docs/operations#drain');
   await page.type('#text', 'Same here: not one message came twice.\n');
   const own = await page.until(() => document.querySelector('#log li[data-own][data-seq]')?.dataset.id);
-  await noor.react('harbour', own, '🎉');
-  await say(noor, `@${me} shall we drain the first one after lunch?`);
-  await jonas.send('releases', '0.2 is tagged');
-  await maya.send('releases', `@${me} could you look over the notes?`);
-  jonas.typing('harbour');
+  await yusuf.react('harbour', own, '🎉');
+  await say(yusuf, `@${me} shall we drain the first one after lunch?`);
+  await tomas.send('releases', '0.2 is tagged');
+  await lena.send('releases', `@${me} could you look over the notes?`);
+  tomas.typing('harbour');
 }
 
 async function main() {
@@ -40,7 +41,7 @@ async function main() {
   const home = folder();
   const server = await startServer(home, SECRET);
   const page = await Browser.start();
-  const shoot = async (name) => writeFileSync(`docs/img/${name}.png`, await page.picture());
+  const shoot = async (name) => writeFileSync(`docs/img/${name}.png`, shrink(await page.picture()));
   await page.screen(...DESKTOP);
   const me = 'Ana';
   await page.goto(`${server.said}/`);
@@ -53,7 +54,8 @@ async function main() {
   await page.until(() => document.querySelector('#state')?.dataset.status === 'online');
   await page.until((name) => document.querySelector('#name').value === name, me);
   await play(server.said, page, me);
-  await page.until(() => document.querySelectorAll('#log li[data-id]').length === 7 && document.querySelector('#typing').textContent !== '');
+  await page.until(() => document.querySelectorAll('#log li[data-id]').length === 7 && document.querySelector('#typing').textContent !== ''
+    && document.querySelectorAll('#people [data-user]').length === 4);
 
   for (const [device, screen] of [['desktop', DESKTOP], ['phone', PHONE]]) {
     await page.screen(...screen);
