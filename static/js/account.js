@@ -1,32 +1,75 @@
 import { $ } from './dom.js';
+import { Tabs } from './tabs.js';
 
 /**
- * Logging in and out. The session is a cookie the page never sees; after each change the client
- * connects anew to be whoever the cookie says.
+ * Who one is: a guest by name, or somebody logged in. The session is a cookie the page never sees;
+ * after each change the client connects anew to be whoever the cookie says, and the other tabs follow.
  */
 export class Account {
   #client;
+  #storage;
+  #tabs;
+  #wanted = null;
+  #changed = false;
 
-  /** @param {import('./client.js').HubbubClient} client */
-  constructor(client) {
+  /**
+   * @param {import('./client.js').HubbubClient} client
+   * @param {import('./storage.js').SafeStorage} storage
+   */
+  constructor(client, storage) {
     this.#client = client;
+    this.#storage = storage;
+    this.#tabs = new Tabs((user) => this.#follow(user));
     const dialog = $('login');
     $('account').addEventListener('click', () => (this.#isGuest() ? dialog.showModal() : this.#logout()));
     dialog.querySelector('form').addEventListener('submit', (event) => this.#submit(event, dialog));
-    client.on('welcome', () => this.#show());
+    $('guest').addEventListener('submit', (event) => {
+      event.preventDefault();
+      $('name').blur();
+    });
+    $('name').addEventListener('change', () => this.#rename($('name').value.trim()));
+    client.on('welcome', ({ user }) => this.#welcome(user));
   }
 
   #isGuest() {
     return (this.#client.user?.role ?? 'guest') === 'guest';
   }
 
-  #show() {
-    const guest = this.#isGuest();
+  #welcome(user) {
+    this.#show(user);
+    const name = this.#wanted;
+    this.#wanted = null;
+    // A resumed guest keeps the name in its token; where the server does not take the new one, a new
+    // guest gets it.
+    if (name && user.role === 'guest' && !user.name.startsWith(name.normalize('NFKC'))) {
+      this.#client.forget();
+      return this.#client.connect({ name });
+    }
+    if (this.#changed) this.#tabs.tell(user);
+    this.#changed = false;
+  }
+
+  #show({ name, role }) {
+    const guest = role === 'guest';
     $('account').textContent = guest ? 'Log in' : 'Log out';
     // A reconnect must not take from under the fingers what somebody is typing.
-    if (document.activeElement !== $('name')) $('name').value = this.#client.user.name;
+    if (document.activeElement !== $('name')) $('name').value = name;
     $('name').readOnly = !guest;
-    $('role').textContent = $('role').dataset.role = this.#client.user.role;
+    $('role').textContent = $('role').dataset.role = role;
+  }
+
+  #rename(name) {
+    this.#wanted = name || null;
+    this.#changed = true;
+    this.#storage.set('hubbub.name', name);
+    this.#client.connect({ name });
+  }
+
+  // Another tab has become somebody: this one too. The token or cookie is there already.
+  #follow({ id, name }) {
+    const { user, state } = this.#client;
+    if (state.status === 'online' && user?.id === id && user.name === name) return;
+    this.#client.connect({ name: this.#storage.get('hubbub.name') });
   }
 
   async #submit(event, dialog) {
@@ -50,6 +93,7 @@ export class Account {
 
   // Without the guest's resume token, which would go before the cookie (PROTOCOL.md section 1).
   #reconnect() {
+    this.#changed = true;
     this.#client.forget();
     this.#client.close();
     this.#client.connect();

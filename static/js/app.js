@@ -1,15 +1,31 @@
 import { Account } from './account.js';
-import { HubbubClient } from './client.js';
+import { Announcer } from './announcer.js';
+import { HubbubClient, PAGE_TIMERS } from './client.js';
 import { Composer } from './composer.js';
-import { $, element } from './dom.js';
+import { confirmed, showHelp } from './dialogs.js';
+import { isRoom, neighbour } from './directory.js';
+import { $, setText } from './dom.js';
+import { Drawers } from './drawers.js';
 import { LogView } from './log.js';
-import { People, RoomList } from './sidebar.js';
+import { Look } from './look.js';
+import { Markers } from './markers.js';
+import { mentions } from './mentions.js';
+import { Notifier } from './notify.js';
+import { Pacer } from './pacer.js';
+import { Pending } from './pending.js';
+import { People } from './people.js';
+import { Picker } from './picker.js';
+import { Reading } from './reading.js';
+import { match } from './shortcuts.js';
+import { RoomList } from './sidebar.js';
 import { Status } from './status.js';
-import { SafeStorage, pageStorage } from './storage.js';
+import { SafeStorage, pageStorage, tabStorage } from './storage.js';
 import { Typing } from './typing.js';
+import { pageTitle } from './unread.js';
 
 const HOME = 'global';
-const ROOM = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** Messages of history read at once. */
+const PAGE = 100;
 
 const storage = new SafeStorage(pageStorage());
 const url = new URL('chat', location.href);
@@ -17,147 +33,207 @@ url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
 url.search = url.hash = '';
 const client = new HubbubClient(url.href, { name: storage.get('hubbub.name') });
 
+/** The room in view. */
+let current = '';
+
+const pacer = new Pacer(draw);
+const redraw = () => pacer.request();
 const status = new Status(client);
 const rooms = new RoomList();
 const people = new People();
-const typing = new Typing();
-const log = new LogView({
-  reply: (message) => composer.reply(message),
-  edit: (message) => composer.edit(message),
-  remove: (message) => confirm('Delete this message?') && tell(client.remove(current, message.id)),
-  react: (message, emoji, on) => tell(client.react(current, message.id, emoji, on)),
-  retry: (key) => client.retry(key),
-  discard: (key) => client.discard(key),
-});
+const drawers = new Drawers();
+const picker = new Picker();
+const notifier = new Notifier(storage);
+const reading = new Reading(client, new Markers(storage), PAGE_TIMERS);
+const typing = new Typing((sentence) => setText($('typing'), sentence), PAGE_TIMERS);
+const announcer = new Announcer((sentence) => setText($('announce'), sentence), PAGE_TIMERS);
+const log = new LogView({ draw: redraw, older: () => tell(client.history(current, { limit: PAGE })), act });
+const pending = new Pending({ retry: (key) => client.retry(key), discard: (key) => client.discard(key) });
 const composer = new Composer({
-  send: (text, replyTo) => tell(client.send(current, text, { replyTo })),
+  send(text, replyTo) {
+    tell(client.send(current, text, { replyTo }));
+    log.toEnd();
+  },
   edit: (message, text) => tell(client.edit(current, message.id, text)),
   typing: () => client.typing(current),
   lastOwn: () => client.room(current)?.timeline.messages.findLast(({ from, deleted }) => from.id === client.user?.id && !deleted),
-});
-new Account(client);
+}, new SafeStorage(tabStorage()));
+new Account(client, storage);
+new Look(storage);
 
-/** The room in view. */
-let current = '';
-let drawing = false;
-let wanted = null;
-
-// Many events may come in one go: the page is drawn once, with the next frame.
 function draw() {
-  if (drawing) return;
-  drawing = true;
-  requestAnimationFrame(() => {
-    drawing = false;
-    const room = client.room(current);
-    status.show(room);
-    rooms.show(client.rooms.map(({ name }) => name), current);
-    people.count(room?.presence ?? null);
-    if (room) log.show(room, client.outbox.filter((item) => item.room === current), client.user);
-  });
+  const room = client.room(current);
+  const counts = client.rooms.map((each) => ({ name: each.name, ...reading.unread(each) }));
+  const total = counts.reduce((sum, { count, mentions: called }) => ({ count: sum.count + count, mentions: sum.mentions + called }), { count: 0, mentions: 0 });
+  status.show(room);
+  rooms.show(counts, current);
+  people.show(room?.presence ?? null, client.user?.id);
+  document.title = pageTitle(current, total);
+  if (!room) return;
+  const items = client.outbox.filter((item) => item.room === current);
+  pending.show(unstored(items, room));
+  log.show(room, client.user, reading.divider);
+  $('empty').hidden = !room.live || room.timeline.messages.length + items.length > 0;
+  if (looking() && log.atEnd && room.live && reading.seen(room)) redraw();
 }
+
+// Its event may be there before the answer to it.
+function unstored(items, { timeline }) {
+  if (items.length === 0) return items;
+  const mine = new Set(timeline.messages.filter(({ from }) => from.id === client.user?.id).map(({ key }) => key));
+  return items.filter(({ key }) => !mine.has(key));
+}
+
+const looking = () => document.visibilityState === 'visible' && document.hasFocus();
 
 // Shows what went wrong, until something goes right.
 function tell(promise) {
-  promise.then(() => ($('problem').textContent = ''), (error) => ($('problem').textContent = error.message));
+  promise.then(() => setText($('problem'), ''), (error) => setText($('problem'), error.code === 'discarded' ? '' : error.message));
+  return promise;
+}
+
+function act(action, message, detail) {
+  const has = (emoji) => client.room(current)?.timeline.find(message.id)?.reactions.some((each) => each.emoji === emoji && each.mine);
+  const toggle = (emoji) => tell(client.react(current, message.id, emoji, !has(emoji)));
+  switch (action) {
+    case 'react': return picker.open(detail, toggle);
+    case 'toggle': return toggle(detail);
+    case 'reply': return composer.reply(message);
+    case 'edit': return composer.edit(message);
+    case 'delete': return confirmed('Delete this message?', message.text).then((yes) => yes && tell(client.remove(current, message.id)));
+    default: return $('text').focus();
+  }
 }
 
 function enter(name) {
-  current = name;
-  $('title').textContent = `# ${name}`;
-  document.title = `${name} · Hubbub`;
-  typing.clear();
-  people.reset({ users: [] });
-  tell(client.join(name));
-  if (client.room(name)?.live) listPeople();
+  if (name !== current) {
+    current = name;
+    setText($('title'), `# ${name}`);
+    setText($('problem'), '');
+    typing.clear();
+    announcer.clear();
+    people.reset({ users: [] });
+    composer.switch(name);
+  }
+  tell(client.join(name)).catch(() => {});
+  const room = client.room(name);
+  reading.enter(room);
+  if (room?.live) listPeople();
   remember();
-  draw();
+  drawers.close();
+  redraw();
 }
 
 function listPeople() {
   const room = current;
-  client.who(room, { limit: 200 }).then((who) => room === current && people.reset(who), () => {});
+  client.who(room, { limit: 200 }).then((who) => {
+    if (room !== current) return;
+    people.reset(who);
+    redraw();
+  }, () => {});
 }
 
 const remember = () => storage.set('hubbub.rooms', client.rooms.map(({ name }) => name).join(' '));
+const remembered = () => (storage.get('hubbub.rooms') ?? '').split(' ').filter(isRoom);
 
 // The address names the room in view: it can be linked to, and the back button works.
 function follow() {
-  const name = location.hash.slice(1);
-  enter(ROOM.test(name) ? name : HOME);
+  const name = decodeURIComponent(location.hash.slice(1));
+  enter(isRoom(name) ? name : remembered()[0] ?? HOME);
 }
 
-// A resumed guest keeps the name in its token; where the server does not take the new one, a new
-// guest gets it.
-function rename(name) {
-  wanted = name || null;
-  storage.set('hubbub.name', name);
-  client.connect({ name });
+function go(name) {
+  if (location.hash === `#${name}`) enter(name);
+  else location.hash = name;
 }
 
-function checkName({ user }) {
-  const name = wanted;
-  wanted = null;
-  if (!name || user.role !== 'guest' || user.name.startsWith(name.normalize('NFKC'))) return;
-  client.forget();
-  client.connect({ name });
+function leave(name) {
+  client.leave(name).catch(() => {});
+  remember();
+  if (name === current) go(client.rooms.at(0)?.name ?? HOME);
+  redraw();
 }
 
-async function suggestRooms() {
-  try {
-    const { rooms: known } = await (await fetch('api/rooms?limit=50')).json();
-    $('known').replaceChildren(...known.map(({ room, members }) => element('option', { value: room, label: `${members} here` })));
-  } catch {
-    // Only suggestions: any name can be typed.
-  }
+const SHORTCUTS = {
+  help: showHelp,
+  'room-before': () => go(neighbour(client.rooms.map(({ name }) => name), current, -1)),
+  'room-after': () => go(neighbour(client.rooms.map(({ name }) => name), current, 1)),
+  'find-room'() {
+    drawers.showRooms();
+    $('room').focus();
+  },
+  messages: () => log.focus(),
+  write: () => $('text').focus(),
+};
+
+function pressed(event) {
+  if (document.querySelector('dialog[open]')) return;
+  const { target } = event;
+  const does = match(event, { inMessage: target.matches('#log > li'), inField: target.matches('input, textarea') });
+  if (!does) return;
+  event.preventDefault();
+  if (SHORTCUTS[does]) SHORTCUTS[does]();
+  else log.key(does);
 }
 
-for (const name of ['welcome', 'joined', 'message', 'edited', 'deleted', 'reaction', 'presence', 'notice', 'outbox']) client.on(name, draw);
+for (const name of ['welcome', 'edited', 'deleted', 'reaction', 'presence', 'notice', 'outbox', 'read']) client.on(name, redraw);
 client.on('state', ({ status: now }) => {
   if (now !== 'online') {
     typing.clear();
     people.reset({ users: [] }); // who is there now, nobody here knows
   }
-  draw();
+  redraw();
 });
-client.on('welcome', checkName);
-client.on('joined', ({ room }) => room === current && listPeople());
-client.on('entered', ({ room, users }) => room === current && people.enter(users));
-client.on('left', ({ room, users }) => room === current && people.leave(users));
+client.on('welcome', ({ user }) => {
+  reading.open(user.id);
+  rooms.refresh();
+});
+client.on('joined', ({ room }) => {
+  reading.joined(client.room(room), room === current);
+  if (room === current) listPeople();
+  redraw();
+});
+client.on('entered', ({ room, users }) => room === current && (people.enter(users), redraw()));
+client.on('left', ({ room, users }) => room === current && (people.leave(users), redraw()));
 client.on('typing', ({ room, user }) => room === current && user.id !== client.user?.id && typing.start(user));
-client.on('message', ({ room, from }) => (room === current ? typing.stop(from.id) : rooms.add(room)));
+client.on('message', (message) => {
+  const own = message.from.id === client.user?.id;
+  if (message.room === current) {
+    typing.stop(message.from.id);
+    if (!own) announcer.add(message);
+  }
+  if (!own && mentions(message.text, client.user?.name)) notifier.tell(message, message.room);
+  redraw();
+});
 client.on('error', ({ message }) => {
-  $('problem').textContent = message;
+  setText($('problem'), message);
   remember();
-  draw();
+  redraw();
 });
 
-$('guest').addEventListener('submit', (event) => {
-  event.preventDefault();
-  $('name').blur();
-});
-$('name').addEventListener('change', () => rename($('name').value.trim()));
 $('join').addEventListener('submit', (event) => {
   event.preventDefault();
-  location.hash = $('room').value;
+  const name = $('room').value;
   event.target.reset();
+  go(name);
   $('text').focus();
 });
-$('room').addEventListener('focus', suggestRooms);
-$('leave').addEventListener('click', () => {
-  client.leave(current).catch(() => {});
-  remember();
-  const next = client.rooms.at(0)?.name ?? HOME;
-  if (location.hash === `#${next}`) enter(next);
-  else location.hash = next;
-});
-$('older').addEventListener('click', () => {
-  const page = client.history(current);
-  page.then(draw, () => {});
-  tell(page);
-});
+$('leave').addEventListener('click', () => leave(current));
+$('show-help').addEventListener('click', showHelp);
 addEventListener('hashchange', follow);
+addEventListener('keydown', pressed);
+addEventListener('focus', () => (rooms.refresh(), redraw()));
+addEventListener('blur', () => reading.away(client.room(current)));
+addEventListener('storage', ({ key }) => {
+  if (key === 'hubbub.rooms') {
+    const kept = remembered();
+    for (const name of kept) client.join(name);
+    for (const { name } of client.rooms) if (name !== current && !kept.includes(name)) client.leave(name).catch(() => {});
+  }
+  redraw(); // or a marker, which draw looks up
+});
 
-for (const name of (storage.get('hubbub.rooms') ?? '').split(' ').filter((each) => ROOM.test(each))) client.join(name);
+for (const name of remembered()) client.join(name);
 follow();
 client.connect();
-$('text').focus();
+if (matchMedia('(hover: hover)').matches) $('text').focus();

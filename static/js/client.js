@@ -11,8 +11,8 @@ export { HubbubError };
 /** The server passes `typing` once per user and this long (PROTOCOL.md section 3), milliseconds. */
 const TYPING_MS = 3_000;
 
-/** @type {import('./connection.js').Timers} */
-const PAGE_TIMERS = {
+/** The page's own. @type {import('./connection.js').Timers} */
+export const PAGE_TIMERS = {
   set: (then, ms) => setTimeout(then, ms),
   clear: (timer) => clearTimeout(timer),
   now: () => Date.now(),

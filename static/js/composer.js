@@ -1,9 +1,15 @@
 import { $ } from './dom.js';
 
-/** The box one writes in: a new message, a reply, or the new text of an old one. */
+/** Rows the box grows to. */
+const ROWS_MAX = 8;
+
+/** The box one writes in: a new message, a reply, or the new text of an old one. Each room has its own draft. */
 export class Composer {
   #text = $('text');
   #mode = null;
+  #room = null;
+  #drafts;
+  #acts;
 
   /**
    * @param {object} acts
@@ -11,40 +17,51 @@ export class Composer {
    * @param {(message: object, text: string) => void} acts.edit
    * @param {() => void} acts.typing
    * @param {() => object | undefined} acts.lastOwn what the arrow key up edits
+   * @param {import('./storage.js').SafeStorage} drafts
    */
-  constructor(acts) {
-    this.acts = acts;
+  constructor(acts, drafts) {
+    this.#acts = acts;
+    this.#drafts = drafts;
     $('composer').addEventListener('submit', (event) => this.#submit(event));
     $('mode').querySelector('button').addEventListener('click', () => this.cancel());
     this.#text.addEventListener('keydown', (event) => this.#key(event));
     this.#text.addEventListener('input', () => {
       this.#fit();
+      this.#keep();
       if (this.#text.value.trim() && this.#mode?.kind !== 'edit') acts.typing();
     });
   }
 
+  /** Another room comes into view, with what was begun there. @param {string} room */
+  switch(room) {
+    this.#room = room;
+    this.#set(null, '', this.#drafts.get(this.#place) ?? '');
+    this.#text.placeholder = `Write in #${room}`;
+  }
+
   /** @param {object} message */
   edit(message) {
-    this.#enter({ kind: 'edit', message }, 'Editing your message', message.text);
+    this.#set({ kind: 'edit', message }, 'Editing your message', message.text);
+    this.#text.focus();
   }
 
   /** @param {object} message */
   reply(message) {
-    this.#enter({ kind: 'reply', message }, `Replying to ${message.from.name}`, this.#text.value);
+    this.#set({ kind: 'reply', message }, `Replying to ${message.from.name}: ${message.text}`, this.#mode?.kind === 'edit' ? this.#draft() : this.#text.value);
+    this.#text.focus();
   }
 
   /** Back to a new message. */
   cancel() {
-    const text = this.#mode?.kind === 'edit' ? '' : this.#text.value;
-    this.#enter(null, '', text);
+    this.#set(null, '', this.#mode?.kind === 'edit' ? this.#draft() : this.#text.value);
+    this.#text.focus();
   }
 
-  #enter(mode, label, text) {
+  #set(mode, label, text) {
     this.#mode = mode;
     $('mode').hidden = mode === null;
     $('mode').querySelector('span').textContent = label;
     this.#text.value = text;
-    this.#text.focus();
     this.#fit();
   }
 
@@ -52,9 +69,9 @@ export class Composer {
     if (event.isComposing) return; // Enter then belongs to the input method
     if (event.key === 'Enter' && !event.shiftKey) this.#submit(event);
     else if (event.key === 'Escape' && this.#mode) this.cancel();
-    else if (event.key === 'ArrowUp' && this.#text.value === '' && this.acts.lastOwn()) {
+    else if (event.key === 'ArrowUp' && !event.altKey && this.#text.value === '' && this.#acts.lastOwn()) {
       event.preventDefault();
-      this.edit(this.acts.lastOwn());
+      this.edit(this.#acts.lastOwn());
     }
   }
 
@@ -63,13 +80,33 @@ export class Composer {
     const text = this.#text.value.trim();
     if (!text) return;
     const { kind, message } = this.#mode ?? {};
-    this.#enter(null, '', '');
-    if (kind === 'edit') this.acts.edit(message, text);
-    else this.acts.send(text, message?.id);
+    this.#set(null, '', kind === 'edit' ? this.#draft() : '');
+    this.#keep();
+    if (kind === 'edit') this.#acts.edit(message, text);
+    else this.#acts.send(text, message?.id);
   }
 
-  // As many rows as the text has, within reason.
+  // An edit is no draft: what was begun before it comes back after.
+  #keep() {
+    if (this.#mode?.kind === 'edit') return;
+    if (this.#text.value) this.#drafts.set(this.#place, this.#text.value);
+    else this.#drafts.remove(this.#place);
+  }
+
+  #draft() {
+    return this.#drafts.get(this.#place) ?? '';
+  }
+
+  get #place() {
+    return `hubbub.draft/${this.#room}`;
+  }
+
+  // As high as the text, within reason.
   #fit() {
-    this.#text.rows = Math.min(6, this.#text.value.split('\n').length);
+    const { style } = this.#text;
+    const line = parseFloat(getComputedStyle(this.#text).lineHeight);
+    style.height = 'auto';
+    const frame = this.#text.offsetHeight - this.#text.clientHeight;
+    style.height = this.#text.value === '' ? '' : `${Math.min(this.#text.scrollHeight + frame, line * (ROWS_MAX + 1))}px`;
   }
 }

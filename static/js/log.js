@@ -1,190 +1,290 @@
-import { $, element, hue, roleBadge } from './dom.js';
+import { $ } from './dom.js';
+import { stand } from './groups.js';
+import { buildItem } from './item.js';
+import { Span } from './span.js';
+import { Toolbar } from './toolbar.js';
 
-/** Messages of one author closer than this stand under one name, milliseconds. */
-const GROUP_MS = 5 * 60_000;
 /** How far from the end still counts as reading along, pixels. */
 const NEAR = 80;
-
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
-
-const STATES = {
-  waiting: 'Waiting to be sent',
-  sending: 'Sending…',
-  provisional: 'Sent; not stored yet',
-  sent: 'Sent',
-  asks: 'It may not have arrived',
-  failed: 'Not sent',
-};
+/** How near an end of what is in the document more of it is put there, pixels. */
+const AHEAD = 800;
+/** How long a message that was gone to stands out, milliseconds. */
+const FOUND_MS = 2_000;
+/** After history could not be read it is not asked for again by itself, milliseconds. */
+const REST_MS = 3_000;
+/** Pages of history read at most to find a message that is answered. */
+const SEARCH_PAGES = 10;
 
 /**
- * @typedef {object} Actions what the buttons do
- * @property {(message: object) => void} reply
- * @property {(message: object) => void} edit
- * @property {(message: object) => void} remove
- * @property {(message: object, emoji: string, on: boolean) => void} react
- * @property {(key: string) => void} retry
- * @property {(key: string) => void} discard
+ * @typedef {object} LogActs
+ * @property {() => void} draw something to show has changed
+ * @property {() => Promise<unknown>} older reads a page of history
+ * @property {(name: string, message: import('./timeline.js').Message, detail: any) => void} act a
+ *   button or a key: `react`, `toggle`, `reply`, `edit`, `delete`
  */
 
-/** The list of messages. A message that did not change keeps its element. */
+/** The list of messages. One that did not change keeps its element, and only those near are there. */
 export class LogView {
   #log = $('log');
   #scroll = $('scroll');
+  #span = new Span();
+  #toolbar = new Toolbar();
   #shown = new Map();
+  #open = new Set();
   #room = null;
-  #actions;
+  #me = null;
+  #stick = true;
+  #loading = null;
+  #restUntil = 0;
+  #divider = { after: undefined, id: null };
+  #acts;
 
-  /** @param {Actions} actions */
-  constructor(actions) {
-    this.#actions = actions;
-    this.#scroll.addEventListener('scroll', () => ($('latest').hidden ||= this.#near()), { passive: true });
-    $('latest').addEventListener('click', () => this.#toEnd());
+  /** @param {LogActs} acts */
+  constructor(acts) {
+    this.#acts = acts;
+    this.#scroll.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    // A keyboard that opens, or a banner, must not hide the end from who reads along.
+    new ResizeObserver(() => this.#stick && this.#down()).observe(this.#scroll);
+    $('latest').addEventListener('click', () => this.toEnd());
+    $('older').addEventListener('click', () => this.#older(true));
+    this.#log.addEventListener('click', (event) => this.#clicked(event));
+    this.#log.addEventListener('pointerover', ({ target }) => !this.#toolbar.focused && this.#attach(itemOf(target)));
+    this.#log.addEventListener('focusin', ({ target }) => this.#focused(itemOf(target)));
+  }
+
+  /** @returns {boolean} whether the newest message is in view */
+  get atEnd() {
+    return this.#stick && this.#span.following;
   }
 
   /**
    * @param {import('./room.js').Room} room
-   * @param {import('./outbox.js').OutboxItem[]} outbox of this room
-   * @param {{id: string, role: string} | null} me
+   * @param {{id: string, name: string, role: string} | null} me
+   * @param {number | undefined} divider `seq` after which a line says that it is new
    */
-  show(room, outbox, me) {
-    const other = room.name !== this.#room;
-    if (other) this.#clear(room.name);
-    const near = other || this.#near();
-    const first = this.#log.firstElementChild?.dataset.id;
-    const { scrollHeight, scrollTop } = this.#scroll;
+  show(room, me, divider) {
+    if (room !== this.#room) this.#clear(room);
+    this.#me = me;
     const { messages, hasOlder } = room.timeline;
-    const grown = this.#update(messages, me);
-    this.#pending(outbox, new Set(messages.filter(({ from }) => from.id === me?.id).map(({ key }) => key)));
-    $('older').hidden = !hasOlder;
-    $('empty').hidden = !room.live || messages.length + outbox.length > 0;
-    if (near) this.#toEnd();
-    else if (first !== messages[0]?.id) this.#scroll.scrollTop = scrollTop + this.#scroll.scrollHeight - scrollHeight;
-    else if (grown) $('latest').hidden = false;
+    const anchor = this.#stick ? null : this.#anchor();
+    const { start, end } = this.#span.range(messages);
+    this.#update(messages, start, end, this.#firstNew(divider));
+    $('older').hidden = !hasOlder || start > 0;
+    $('latest').hidden = this.atEnd;
+    if (this.#stick) this.#down();
+    else if (anchor) this.#restore(anchor);
+    if (hasOlder && this.#scroll.scrollHeight <= this.#scroll.clientHeight) this.#older();
   }
 
-  // A screen reader reads what is new, not a whole room on entering it.
+  /** To the newest message, and along with it. */
+  toEnd() {
+    this.#span.follow();
+    this.#stick = true;
+    if (this.#room) this.#room.timeline.held = false;
+    this.#acts.draw();
+  }
+
+  /** Puts the focus on the message that had it last, or on the newest. */
+  focus() {
+    (this.#log.querySelector('li[tabindex="0"]') ?? this.#log.lastElementChild)?.focus();
+  }
+
+  /** A key on the focused message. @param {string} name as in shortcuts.js */
+  key(name) {
+    const item = itemOf(document.activeElement);
+    const message = item && this.#shown.get(item.dataset.id)?.message;
+    if (!message) return;
+    if (name === 'previous' || name === 'next') this.#step(item, name === 'next');
+    else if (name === 'end') this.toEnd();
+    else if (name === 'jump') this.#jump(message.replyTo);
+    else if (name === 'unfold') this.#unfold(message.id);
+    else this.#act(name, message, item);
+  }
+
+  // Another room starts at its end.
   #clear(room) {
+    if (this.#room) this.#room.timeline.held = false;
     this.#room = room;
     this.#shown.clear();
+    this.#open.clear();
     this.#log.replaceChildren();
-    this.#log.ariaBusy = 'true';
-    setTimeout(() => (this.#log.ariaBusy = 'false'), 500);
+    this.#span.follow();
+    this.#stick = true;
+    this.#divider = { after: undefined, id: null };
   }
 
-  // Returns whether there is a new last message.
-  #update(messages, me) {
-    const last = this.#log.lastElementChild?.dataset.id;
-    const held = new Map(messages.map((message) => [message.id, message]));
+  #update(messages, start, end, firstNew) {
+    const wanted = new Set();
+    for (let at = start; at < end; at += 1) wanted.add(messages[at].id);
     for (const [id, { node }] of this.#shown) {
-      if (held.has(id)) continue;
+      if (wanted.has(id)) continue;
       node.remove();
       this.#shown.delete(id);
     }
-    let before = null;
     let previous = null;
-    for (const message of messages) {
-      const node = this.#node(message, me, held.get(message.replyTo));
-      setGroup(node, message, before);
+    for (let at = start; at < end; at += 1) {
+      const node = this.#node(messages[at]);
+      setPlace(node, stand(messages[at], messages[at - 1] ?? null), messages[at].id === firstNew);
       const place = previous ? previous.nextElementSibling : this.#log.firstElementChild;
       if (node !== place) this.#log.insertBefore(node, place);
-      before = message;
       previous = node;
     }
-    return messages.length > 0 && messages.at(-1).id !== last;
   }
 
-  // `quoted` is the message it answers, if that is held: an edit or a delete there shows here too.
-  #node(message, me, quoted) {
+  // An element that is replaced stands where the old one stood, with what was focused in it.
+  #node(message) {
     const shown = this.#shown.get(message.id);
-    const reader = `${me?.id} ${me?.role}`; // decides which buttons there are
+    const me = this.#me;
+    const quoted = message.replyTo ? this.#room.timeline.find(message.replyTo) : undefined;
+    const open = this.#open.has(message.id);
+    const reader = `${me?.id} ${me?.name} ${me?.role} ${open}`;
     if (shown?.message === message && shown.reader === reader && shown.quoted === quoted) return shown.node;
-    const node = this.#build(message, me, quoted);
-    if (shown) {
-      const focused = shown.node.contains(document.activeElement) ? document.activeElement.dataset.action : null;
-      shown.node.replaceWith(node);
-      if (focused) node.querySelector(`[data-action="${CSS.escape(focused)}"]`)?.focus();
-    }
+    const node = buildItem(message, { me, quoted, open });
     this.#shown.set(message.id, { message, reader, quoted, node });
+    if (shown) this.#replace(shown.node, node);
     return node;
   }
 
-  #build(message, me, quoted) {
-    const { id, seq, ts, from, text, deleted, editedTs, provisional, replyTo } = message;
-    const own = from.id === me?.id;
-    const time = element('time', { dateTime: new Date(ts).toISOString(), title: new Date(ts).toLocaleString() }, CLOCK.format(ts));
-    return element('li', { data: { id, seq, own: own || undefined, deleted: deleted || undefined, provisional: provisional || undefined } },
-      element('p', { className: 'day' }, DAY.format(ts)),
-      element('p', { className: 'by' }, element('b', { data: { hue: hue(from.id) } }, from.name), ' ', roleBadge(from), ' ', time),
-      replyTo ? quote(quoted) : null,
-      element('p', { className: 'text' }, deleted ? 'Message deleted' : text),
-      note({ own, editedTs, provisional, deleted }),
-      deleted ? null : this.#reactions(message),
-      deleted || provisional ? null : this.#buttons(message, own, me));
+  #replace(old, node) {
+    const { activeElement } = document;
+    const focused = old.contains(activeElement) ? activeElement : null;
+    const tools = old.querySelector('.actions');
+    node.tabIndex = old.tabIndex;
+    old.before(node);
+    if (tools) this.#attach(node);
+    if (focused === old) node.focus();
+    else if (focused) (node.querySelector(`[data-action="${focused.dataset.action}"]`) ?? node).focus();
+    old.remove();
   }
 
-  #reactions(message) {
-    if (message.reactions.length === 0) return null;
-    return element('p', { className: 'reactions' }, ...message.reactions.map(({ emoji, count, mine }) =>
-      element('button', {
-        type: 'button', ariaPressed: String(mine), ariaLabel: `${emoji} ${count}`, data: { action: `react ${emoji}` },
-        onclick: () => this.#actions.react(message, emoji, !mine),
-      }, `${emoji} ${count}`)));
+  // The first message of somebody else after the marker; it stays the same while the room is in view.
+  #firstNew(after) {
+    if (after !== this.#divider.after) this.#divider = { after, id: null };
+    if (after === undefined || this.#divider.id) return this.#divider.id;
+    for (const { id, seq, from } of this.#room.timeline.backward()) {
+      if (seq <= after) break;
+      if (from.id !== this.#me?.id) this.#divider.id = id;
+    }
+    return this.#divider.id;
   }
 
-  #buttons(message, own, me) {
-    const button = (action, label, act, name = label) =>
-      element('button', { type: 'button', ariaLabel: name, title: name, data: { action }, onclick: act }, label);
-    const liked = message.reactions.some(({ emoji, mine }) => emoji === '👍' && mine);
-    return element('p', { className: 'actions' },
-      button('like', '👍', () => this.#actions.react(message, '👍', !liked), liked ? 'Take the thumb back' : 'Thumbs up'),
-      button('reply', 'Reply', () => this.#actions.reply(message)),
-      own ? button('edit', 'Edit', () => this.#actions.edit(message)) : null,
-      own || me?.role === 'admin' ? button('delete', 'Delete', () => this.#actions.remove(message)) : null);
-  }
-
-  // Apart from the log, so that the own message is not read out twice.
-  #pending(outbox, stored) {
-    const items = outbox.filter(({ key }) => !stored.has(key));
-    $('pending').replaceChildren(...items.map(({ key, text, state, error }) =>
-      element('li', { data: { key, state, own: true } },
-        element('p', { className: 'text' }, text),
-        element('p', { className: 'note' }, error ? `${STATES[state]}: ${error.message}` : STATES[state],
-          ...(state === 'asks' || state === 'failed' ? this.#choices(key) : [])))));
-  }
-
-  #choices(key) {
-    return [
-      ' ', element('button', { type: 'button', className: 'quiet', onclick: () => this.#actions.retry(key) }, 'Send again'),
-      ' ', element('button', { type: 'button', className: 'quiet', onclick: () => this.#actions.discard(key) }, 'Discard'),
-    ];
-  }
-
-  #near() {
+  #scrolled() {
+    if (!this.#room) return;
     const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
-    return scrollHeight - scrollTop - clientHeight < NEAR;
+    const { timeline } = this.#room;
+    const below = scrollHeight - scrollTop - clientHeight;
+    const { messages } = timeline;
+    const last = this.#span.range(messages).end === messages.length;
+    this.#stick = last && below < NEAR;
+    timeline.held = !this.#stick;
+    if (this.#stick) this.#span.follow();
+    else if (this.#span.following) this.#span.hold(messages);
+    if (!this.#stick && scrollTop < AHEAD) this.#span.up(messages) || this.#older();
+    else if (!last && below < AHEAD) this.#span.down(messages);
+    this.#acts.draw();
   }
 
-  #toEnd() {
+  // After a failure by itself only some time later: what asked for it is still so.
+  #older(asked = false) {
+    if (!this.#room.timeline.hasOlder || (!asked && performance.now() < this.#restUntil)) return Promise.resolve();
+    this.#loading ??= this.#acts.older().catch(() => (this.#restUntil = performance.now() + REST_MS)).then(() => {
+      this.#loading = null;
+      this.#acts.draw();
+    });
+    return this.#loading;
+  }
+
+  // The first message in view, and where it stands: it stands there again after the update.
+  #anchor() {
+    const { scrollTop } = this.#scroll;
+    const items = this.#log.children;
+    let [low, high] = [0, items.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (items[middle].offsetTop + items[middle].offsetHeight <= scrollTop) low = middle + 1;
+      else high = middle;
+    }
+    return items[low] ? { id: items[low].dataset.id, offset: items[low].offsetTop - scrollTop } : null;
+  }
+
+  #restore({ id, offset }) {
+    const node = this.#shown.get(id)?.node;
+    const wanted = node && node.offsetTop - offset;
+    if (node && Math.abs(this.#scroll.scrollTop - wanted) >= 1) this.#scroll.scrollTop = wanted;
+  }
+
+  #down() {
     this.#scroll.scrollTop = this.#scroll.scrollHeight;
-    $('latest').hidden = true;
+  }
+
+  #attach(item) {
+    const shown = item && this.#shown.get(item.dataset.id);
+    if (shown) this.#toolbar.attach(item, shown.message, this.#me);
+  }
+
+  // One message at a time can be tabbed to, with the buttons in it.
+  #focused(item) {
+    if (!item) return;
+    if (item.tabIndex !== 0) {
+      for (const other of this.#log.querySelectorAll(':scope > [tabindex="0"]')) other.tabIndex = -1;
+      item.tabIndex = 0;
+      for (const button of item.querySelectorAll('[tabindex="-1"]')) button.tabIndex = 0;
+    }
+    if (!this.#toolbar.focused) this.#attach(item);
+  }
+
+  #clicked({ target }) {
+    const item = itemOf(target);
+    const button = target.closest('button');
+    const message = item && this.#shown.get(item.dataset.id)?.message;
+    if (!message || !button) return;
+    const { action, emoji } = button.dataset;
+    if (action === 'jump') this.#jump(message.replyTo);
+    else if (action === 'unfold') this.#unfold(message.id);
+    else this.#act(action, message, action === 'toggle' ? emoji : button);
+  }
+
+  #act(action, message, detail) {
+    const own = message.from.id === this.#me?.id;
+    if (message.deleted || message.provisional) return;
+    if (action === 'edit' && !own) return;
+    if (action === 'delete' && !own && this.#me?.role !== 'admin') return;
+    this.#acts.act(action, message, detail);
+  }
+
+  #unfold(id) {
+    if (!this.#open.delete(id)) this.#open.add(id);
+    this.#acts.draw();
+  }
+
+  #step(item, down) {
+    const next = down ? item.nextElementSibling : item.previousElementSibling;
+    if (next) {
+      next.focus({ preventScroll: true });
+      next.scrollIntoView({ block: 'nearest' });
+    } else if (down) $('text').focus();
+  }
+
+  async #jump(id) {
+    const room = this.#room;
+    if (!id) return;
+    room.timeline.held = true;
+    for (let page = 0; page < SEARCH_PAGES && !room.timeline.find(id) && room.timeline.hasOlder; page += 1) await this.#older();
+    if (room !== this.#room || !this.#span.around(room.timeline.messages, id)) return;
+    this.#stick = false;
+    this.show(room, this.#me, this.#divider.after);
+    const { node } = this.#shown.get(id);
+    node.scrollIntoView({ block: 'center' });
+    node.focus({ preventScroll: true });
+    node.classList.add('found');
+    setTimeout(() => node.classList.remove('found'), FOUND_MS);
   }
 }
 
-function setGroup(node, message, before) {
-  const sameDay = before !== null && new Date(before.ts).toDateString() === new Date(message.ts).toDateString();
-  node.classList.toggle('new-day', !sameDay);
-  node.classList.toggle('follows', sameDay && before.from.id === message.from.id && message.ts - before.ts < GROUP_MS);
+function setPlace({ classList }, { newDay, follows }, firstNew) {
+  classList.toggle('new-day', newDay);
+  classList.toggle('follows', follows && !firstNew);
+  classList.toggle('first-unread', firstNew);
 }
 
-function note({ own, editedTs, provisional, deleted }) {
-  if (deleted) return null;
-  const said = [editedTs ? 'edited' : '', provisional ? 'not stored yet' : ''].filter(Boolean).join(' · ');
-  const stored = own && !provisional ? element('span', { role: 'img', ariaLabel: 'sent', title: 'Sent' }, '✓') : null;
-  return said || stored ? element('p', { className: 'note' }, said, said ? ' ' : '', stored) : null;
-}
-
-function quote(message) {
-  const text = message ? `${message.from.name}: ${message.deleted ? 'message deleted' : message.text}` : 'an earlier message';
-  return element('p', { className: 'quote' }, `↩ ${text}`);
-}
+const itemOf = (node) => node.closest('#log > li');

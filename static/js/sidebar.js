@@ -1,67 +1,76 @@
-import { $, element, hue, roleBadge } from './dom.js';
+import { directory } from './directory.js';
+import { $, element } from './dom.js';
+import { asBadge } from './unread.js';
 
-/** Names listed at most; a larger crowd is a number. */
-const SHOWN_MAX = 200;
+/** Rooms asked for; those typed in are found by name whatever the number. */
+const ASKED = 200;
+/** How long a list of rooms is good for, milliseconds. */
+const FRESH_MS = 15_000;
 
-/** The rooms one is in, with what is unread. */
+/** The rooms one is in with what is unread there, and those one may look into. */
 export class RoomList {
-  #unread = new Map();
+  #shown = '';
+  #known = [];
+  #askedAt = -Infinity;
 
-  /** Counts a message in a room not in view. @param {string} room */
-  add(room) {
-    this.#unread.set(room, (this.#unread.get(room) ?? 0) + 1);
+  constructor() {
+    $('room').addEventListener('focus', () => this.refresh());
+    $('room').addEventListener('input', () => this.#more());
   }
 
   /**
-   * @param {string[]} rooms
+   * @param {{name: string, count: number, mentions: number}[]} rooms
    * @param {string} current
    */
   show(rooms, current) {
-    this.#unread.delete(current);
-    $('rooms').replaceChildren(...rooms.map((room) => {
-      const unread = this.#unread.get(room);
-      const link = element('a', { href: `#${room}`, data: { room } }, element('span', {}, `# ${room}`),
-        unread ? element('b', { className: 'unread', ariaLabel: `${unread} unread` }, String(unread)) : null);
-      if (room === current) link.ariaCurrent = 'page';
-      return element('li', {}, link);
-    }));
+    const now = JSON.stringify([rooms, current]);
+    if (now === this.#shown) return;
+    this.#shown = now;
+    // The links stay the same elements: one that has the focus must not lose it to a number.
+    const list = $('rooms');
+    const old = new Map([...list.children].map((item) => [item.firstElementChild.dataset.room, item]));
+    rooms.forEach((room, at) => {
+      const item = old.get(room.name) ?? element('li', {}, element('a', { href: `#${room.name}`, data: { room: room.name } }));
+      old.delete(room.name);
+      fill(item.firstElementChild, room, room.name === current);
+      if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null);
+    });
+    old.forEach((item) => item.remove());
+    const elsewhere = rooms.filter(({ name }) => name !== current).reduce((sum, { count }) => sum + count, 0);
+    $('elsewhere').hidden = elsewhere === 0;
+    $('elsewhere').textContent = asBadge(elsewhere);
+    $('show-rooms').ariaLabel = elsewhere ? `Rooms, ${elsewhere} unread` : 'Rooms';
+    this.#more();
+  }
+
+  /** Asks for the rooms there are, unless it just did. */
+  async refresh() {
+    if (performance.now() - this.#askedAt < FRESH_MS) return;
+    this.#askedAt = performance.now();
+    try {
+      const { rooms } = await (await fetch(`api/rooms?limit=${ASKED}`)).json();
+      this.#known = rooms ?? [];
+      this.#more();
+    } catch {
+      // Only an offer: any name can be typed.
+    }
+  }
+
+  #more() {
+    const joined = [...$('rooms').querySelectorAll('a')].map(({ dataset }) => dataset.room);
+    const rooms = directory(this.#known, joined, $('room').value);
+    $('more').hidden = rooms.length === 0;
+    $('known').replaceChildren(...rooms.map(({ room, members }) =>
+      element('li', {}, element('a', { href: `#${room}` }, element('span', {}, `# ${room}`),
+        members > 0 ? element('small', { title: `${members} here` }, `${members} here`) : null))));
   }
 }
 
-/** Who is in the room in view, and how many. */
-export class People {
-  #users = new Map();
-
-  /** @param {{users: object[]}} who */
-  reset({ users }) {
-    this.#users = new Map(users.map((user) => [user.id, user]));
-    this.#show();
-  }
-
-  /** @param {object[]} users */
-  enter(users) {
-    for (const user of users) this.#users.set(user.id, user);
-    this.#show();
-  }
-
-  /** @param {object[]} users */
-  leave(users) {
-    for (const { id } of users) this.#users.delete(id);
-    this.#show();
-  }
-
-  /** @param {{guests: number, members: number, admins: number, stale?: boolean} | null} presence */
-  count(presence) {
-    if (!presence) return void ($('count').textContent = '');
-    const { guests, members, admins, stale } = presence;
-    const parts = [[guests, 'guest'], [members, 'member'], [admins, 'admin']].filter(([count]) => count > 0);
-    const names = parts.map(([count, name]) => `${count} ${name}${count === 1 ? '' : 's'}`);
-    $('count').textContent = `${guests + members + admins} here${names.length ? ` (${names.join(', ')})` : ''}${stale ? ', may be out of date' : ''}`;
-  }
-
-  #show() {
-    const users = [...this.#users.values()].sort((a, b) => a.name.localeCompare(b.name)).slice(0, SHOWN_MAX);
-    $('people').replaceChildren(...users.map((user) =>
-      element('li', { data: { user: user.id } }, element('b', { data: { hue: hue(user.id) } }, user.name), ' ', roleBadge(user))));
-  }
+function fill(link, { name, count, mentions }, current) {
+  const badge = (number, className, label) => (number ? element('b', { className, ariaLabel: `${number} ${label}` }, asBadge(number)) : null);
+  link.replaceChildren(...[element('span', {}, `# ${name}`), badge(mentions, 'badge mention', 'mentions'),
+    badge(count, 'badge unread', 'unread')].filter(Boolean));
+  link.classList.toggle('has-unread', count > 0);
+  if (current) link.ariaCurrent = 'page';
+  else link.removeAttribute('aria-current');
 }

@@ -11,6 +11,18 @@ export function pageStorage() {
 }
 
 /**
+ * The same for this tab alone, until it is closed.
+ * @returns {Storage | null}
+ */
+export function tabStorage() {
+  try {
+    return globalThis.sessionStorage ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/**
  * A storage that never throws. Storage is a convenience (a reload keeps the name and the outbox):
  * a full or forbidden one must not stop the chat.
  */

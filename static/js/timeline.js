@@ -17,6 +17,9 @@
  * @property {{emoji: string, count: number, mine: boolean}[]} reactions
  */
 
+/** Most messages kept while somebody reads back. */
+const HELD_MAX = 100_000;
+
 /**
  * What one room looks like, folded from its log (PROTOCOL.md section 3): a snapshot or the missed
  * entries from `joined`, then every event in order. An event that does not follow the position is
@@ -27,8 +30,12 @@ export class Timeline {
   #capacity;
   #position = null;
   #logged = [];
+  #seqs = new Map(); // of the logged messages, by id
   #provisional = [];
   #older = false;
+
+  /** While somebody reads back in it, what is held stays, up to {@link HELD_MAX}. */
+  held = false;
 
   /**
    * @param {object} [options]
@@ -48,6 +55,11 @@ export class Timeline {
   /** @returns {Message[]} in log order, provisional ones last */
   get messages() {
     return [...this.#logged, ...this.#provisional];
+  }
+
+  /** @returns {Iterable<Message>} what is in the log, newest first; for those who need only the end */
+  *backward() {
+    for (let at = this.#logged.length - 1; at >= 0; at -= 1) yield this.#logged[at];
   }
 
   /** @returns {number | undefined} of the oldest message held: where older history ends */
@@ -71,6 +83,7 @@ export class Timeline {
     if (event.provisional) return { outcome: 'provisional', applied: [] };
     if (event.recovered) return this.#recover(event);
     this.#logged = [];
+    this.#seqs.clear();
     this.#provisional = [];
     for (const entry of event.entries) this.#append(toMessage(entry));
     this.#position = { epoch: event.epoch, seq: event.seq };
@@ -101,7 +114,8 @@ export class Timeline {
     // What lies after the position arrives as events.
     const end = this.oldestSeq ?? (this.#position?.seq ?? 0) + 1;
     const page = entries.filter((entry) => Number.isInteger(entry.seq) && entry.seq < end);
-    this.#logged.unshift(...page.map(toMessage));
+    this.#logged = [...page.map(toMessage), ...this.#logged];
+    for (const { id, seq } of page) this.#seqs.set(id, seq);
     this.#older = more;
   }
 
@@ -112,7 +126,20 @@ export class Timeline {
 
   /** @param {string} id @returns {Message | undefined} */
   find(id) {
-    return this.#logged.find((message) => message.id === id) ?? this.#provisional.find((message) => message.id === id);
+    return this.#logged[this.#indexOf(id)] ?? this.#provisional.find((message) => message.id === id);
+  }
+
+  // By halves: the log is in the order of `seq`.
+  #indexOf(id) {
+    const seq = this.#seqs.get(id);
+    if (seq === undefined) return -1;
+    let [low, high] = [0, this.#logged.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#logged[middle].seq < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #recover(event) {
@@ -146,14 +173,17 @@ export class Timeline {
 
   #append(message) {
     this.#logged.push(message);
-    if (this.#logged.length <= this.#capacity) return;
+    this.#seqs.set(message.id, message.seq);
+    const most = this.held ? HELD_MAX : this.#capacity;
+    if (this.#logged.length <= most) return;
     // An eighth at once, so that a full timeline does not move its whole array for each message.
-    this.#logged.splice(0, Math.ceil(this.#capacity / 8));
+    const gone = this.#logged.splice(0, this.#logged.length - most + Math.floor(most / 8));
+    for (const { id } of gone) this.#seqs.delete(id);
     this.#older = true;
   }
 
   #change(id, change) {
-    const at = this.#logged.findLastIndex((message) => message.id === id);
+    const at = this.#indexOf(id);
     if (at >= 0) this.#logged[at] = change(this.#logged[at]);
   }
 

@@ -1,0 +1,64 @@
+/** Messages in the document at once; the rest waits in memory. */
+const SIZE = 120;
+/** How many come and go when one end is near. */
+const STEP = 40;
+
+/**
+ * Which stretch of a room's messages is in the document. Following, it ends with the last message;
+ * held, it begins with a certain message and stays, whatever comes behind it.
+ */
+export class Span {
+  #first = null;
+
+  /** @returns {boolean} whether it moves along with the newest message */
+  get following() {
+    return this.#first === null;
+  }
+
+  /** Shows the newest. */
+  follow() {
+    this.#first = null;
+  }
+
+  /**
+   * @param {{id: string}[]} messages all there are
+   * @returns {{start: number, end: number}} of the stretch, end exclusive
+   */
+  range(messages) {
+    const held = this.#first === null ? -1 : messages.findIndex(({ id }) => id === this.#first);
+    if (held < 0) {
+      this.#first = null; // what it began with is gone: the room was read afresh
+      return { start: Math.max(0, messages.length - SIZE), end: messages.length };
+    }
+    return { start: held, end: Math.min(messages.length, held + SIZE) };
+  }
+
+  /** Stays where it is. @param {{id: string}[]} messages */
+  hold(messages) {
+    this.#first = messages[this.range(messages).start]?.id ?? null;
+  }
+
+  /** Goes up. @param {{id: string}[]} messages @returns {boolean} whether there was more to show */
+  up(messages) {
+    const { start } = this.range(messages);
+    if (start === 0) return false;
+    this.#first = messages[Math.max(0, start - STEP)].id;
+    return true;
+  }
+
+  /** Goes down. @param {{id: string}[]} messages @returns {boolean} whether there was more to show */
+  down(messages) {
+    const { start, end } = this.range(messages);
+    if (end === messages.length) return false;
+    this.#first = messages[Math.min(start + STEP, Math.max(0, messages.length - SIZE))].id;
+    return true;
+  }
+
+  /** Goes to a message, with some before it. @param {{id: string}[]} messages @param {string} id @returns {boolean} whether it is there */
+  around(messages, id) {
+    const at = messages.findIndex((message) => message.id === id);
+    if (at < 0) return false;
+    this.#first = messages[Math.max(0, Math.min(at - STEP, messages.length - SIZE))].id;
+    return true;
+  }
+}
