@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use fantoccini::key::Key;
+
 use super::person::Person;
 use crate::support::{browser::Driver, *};
 
@@ -60,17 +62,28 @@ async fn axe_finds_nothing_serious_in_a_conversation() {
     root.ask(like).await;
     ana.act("Who brings cake?", "reply").await;
     ana.say("Me. See https://example.org/cake and `bake()`").await;
-    ana.waits_for("document.querySelectorAll('#log > li').length === 2").await;
+    ana.waits_for("document.querySelectorAll('#log > li[data-id]').length === 2").await;
     ana.say("gone").await;
-    ana.waits_for("document.querySelectorAll('#log > li').length === 3").await;
-    ana.act("gone", "delete").await;
-    ana.browser.page.accept_alert().await.unwrap();
+    ana.waits_for("document.querySelectorAll('#log > li[data-id]').length === 3").await;
+    ana.delete("gone").await;
     ana.waits_for("document.querySelector('#log > li[data-deleted]')").await;
     judge.judge(&ana, "a conversation").await;
+    ana.act("Who brings cake?", "react").await;
+    ana.waits_for("document.querySelector('#picker').open").await;
+    judge.judge(&ana, "picking a reaction").await;
+    ana.press(&char::from(Key::Escape).to_string()).await;
+    ana.waits_for("!document.querySelector('#picker').open").await;
 
     ana.browser.screen(390, 844, true).await;
     ana.waits_for("innerWidth === 390").await;
     judge.judge(&ana, "a phone").await;
+    for (button, panel) in [("#show-rooms", "#rooms-panel"), ("#show-people", "#people-panel")] {
+        ana.click(button).await;
+        ana.waits_for(&format!("document.querySelector('{button}').ariaExpanded === 'true'")).await;
+        judge.judge(&ana, panel).await;
+        ana.press(&char::from(Key::Escape).to_string()).await;
+        ana.waits_for(&format!("document.querySelector('{button}').ariaExpanded === 'false'")).await;
+    }
     ana.leave().await;
 }
 
@@ -80,10 +93,13 @@ async fn axe_finds_nothing_serious_in_dialogs_and_outages() {
     let driver = Driver::start();
     let judge = Judge::new();
     let ana = Person::arrive(&driver, &server, "Ana").await;
-    ana.click("#account").await;
-    judge.judge(&ana, "logging in").await;
-    ana.press(&char::from(fantoccini::key::Key::Escape).to_string()).await;
-    ana.waits_for("document.querySelector('dialog[open]') === null").await;
+    for (button, dialog) in [("#account", "#login"), ("#show-settings", "#settings"), ("#show-help", "#help")] {
+        ana.click(button).await;
+        ana.waits_for(&format!("document.querySelector('{dialog}').open")).await;
+        judge.judge(&ana, dialog).await;
+        ana.press(&char::from(Key::Escape).to_string()).await;
+        ana.waits_for(&format!("!document.querySelector('{dialog}').open")).await;
+    }
     server.kill9();
     ana.offline().await;
     ana.say("kept").await;

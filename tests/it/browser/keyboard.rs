@@ -52,6 +52,40 @@ async fn somebody_without_a_mouse_chats() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_are_answered_and_rooms_changed_by_keys() {
+    let server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    ana.say("first").await;
+    ana.say("second").await;
+    ana.sees(&["first", "second"]).await;
+    let [alt, release, enter, up] = [Key::Alt, Key::Null, Key::Enter, Key::Up].map(char::from);
+    ana.press(&format!("{alt}m{release}")).await;
+    ana.waits_for("document.activeElement.querySelector('.text')?.textContent === 'second'").await;
+    ana.press(&up.to_string()).await;
+    ana.waits_for("document.activeElement.querySelector('.text')?.textContent === 'first'").await;
+    ana.press("r").await;
+    ana.waits_for("document.activeElement.id === 'text'").await;
+    ana.press(&format!("third{enter}")).await;
+    ana.sees(&["first", "second", "third"]).await;
+    ana.waits_for("document.querySelector('#log > li:last-child .quote').textContent.includes('first')").await;
+
+    ana.press(&format!("{}k{release}", char::from(Key::Control))).await;
+    ana.waits_for("document.activeElement.id === 'room'").await;
+    ana.press(&format!("tea{enter}")).await;
+    ana.waits_for("document.querySelector('#rooms [aria-current]')?.dataset.room === 'tea'").await;
+    ana.sees(&[]).await;
+    ana.press(&format!("{alt}{up}{release}")).await;
+    ana.waits_for("document.querySelector('#rooms [aria-current]')?.dataset.room === 'global'").await;
+    ana.sees(&["first", "second", "third"]).await;
+
+    ana.press(&format!("{alt}m{release}")).await;
+    ana.press("?").await;
+    ana.waits_for("document.querySelector('#help').open").await;
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_stop_of_the_keyboard_is_named_and_seen_and_none_is_a_trap() {
     let server = Server::start();
     let driver = Driver::start();

@@ -1,6 +1,8 @@
 //! Servers that die, drain and lose Redis, networks that go away, pages that are closed too early: the page says what
 //! is, and what was said arrives once.
 
+use std::time::{Duration, Instant};
+
 use super::person::{Person, stored};
 use crate::support::{browser::Driver, cluster::Cluster, proxy::Proxy, *};
 
@@ -38,13 +40,14 @@ async fn a_server_dies_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drained_server_is_announced_and_come_back_to() {
-    let mut server = Server::setup().env("HUBBUB__DRAIN__GRACE_MS", 200).start();
+    let mut server = Server::setup().env("HUBBUB__DRAIN__GRACE_MS", 100).start();
     let driver = Driver::start();
     let ana = Person::arrive(&driver, &server, "Ana").await;
     ana.say("before").await;
     ana.sees(&["before"]).await;
     server.term();
-    ana.offline().await;
+    ana.state("draining").await;
+    ana.waits_for("document.querySelector('#banner').textContent.includes('restarts')").await;
     assert_eq!(server.exit_code(), Some(0));
     ana.say("in between").await;
     ana.waits_with("in between").await;
@@ -67,6 +70,7 @@ async fn redis_is_taken_away_and_given_back() {
     cluster.redis.kill9();
     for person in [&ana, &bob] {
         person.state("degraded").await;
+        person.waits_for("!document.querySelector('#banner').hidden").await;
     }
     ana.say("alone").await;
     ana.waits_with("alone").await;
@@ -132,5 +136,30 @@ async fn what_was_not_sent_outlives_the_page() {
     ana.online().await;
     ana.sees(&["before", "first", "second"]).await;
     assert_eq!(stored(&server, "global").await, ["before", "first", "second"]);
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_old_to_be_sent_by_itself_is_asked_about() {
+    // The server forgets keys after two seconds.
+    let mut server = Server::setup().env("HUBBUB__STORE__IDEMPOTENCY_MS", 2_000).start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    server.kill9();
+    ana.offline().await;
+    for text in ["old news", "older news"] {
+        ana.say(text).await;
+        ana.waits_with(text).await;
+    }
+    let written = Instant::now();
+    until("the server to have forgotten", async || (written.elapsed() > Duration::from_secs(3)).then_some(())).await;
+    server.restart();
+    ana.online().await;
+    ana.waits_for("document.querySelectorAll('#pending > li[data-state=asks]').length === 2").await;
+    assert_eq!(stored(&server, "global").await, [""; 0]);
+    ana.click("#pending > li:nth-child(1) [data-action=retry]").await;
+    ana.click("#pending > li[data-state=asks] [data-action=discard]").await;
+    ana.sees(&["old news"]).await;
+    assert_eq!(stored(&server, "global").await, ["old news"]);
     ana.leave().await;
 }

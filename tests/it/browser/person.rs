@@ -72,8 +72,13 @@ impl Person {
         self.browser.page.find(Locator::Css(css)).await.unwrap_or_else(|error| panic!("{css}: {error}"))
     }
 
+    /// Clicks on what may just now be drawn anew.
     pub(super) async fn click(&self, css: &str) {
-        self.find(css).await.click().await.unwrap_or_else(|error| panic!("{css}: {error}"));
+        until(&format!("{css} to be clicked"), async || {
+            let found = self.browser.page.find(Locator::Css(css)).await.ok()?;
+            found.click().await.ok()
+        })
+        .await;
     }
 
     /// Presses keys where the focus is.
@@ -91,17 +96,40 @@ impl Person {
         self.type_into("#text", text).await;
     }
 
-    /// Presses one of the buttons that stand with a message: `like`, `reply`, `edit`, `delete`.
+    /// Puts the focus on a message, and presses a button of its toolbar: `react`, `reply`, `edit`, `delete`.
     pub(super) async fn act(&self, on: &str, action: &str) {
         let code = "const [text, action] = arguments; \
             const item = [...document.querySelectorAll('#log > li')].find((each) => each.querySelector('.text')?.textContent === text); \
-            item.querySelector(`[data-action='${action}']`).click();";
-        self.script_with(code, vec![json!(on), json!(action)]).await;
+            item?.focus(); \
+            const button = item?.querySelector(`.actions [data-action='${action}']`); \
+            button?.click(); \
+            return Boolean(button);";
+        // A message that has just changed may be about to be drawn anew.
+        until(&format!("{action} on {on:?}"), async || {
+            (self.script_with(code, vec![json!(on), json!(action)]).await == true).then_some(())
+        })
+        .await;
+    }
+
+    /// Picks a reaction to a message by its name.
+    pub(super) async fn react(&self, on: &str, name: &str) {
+        self.act(on, "react").await;
+        self.waits_for("document.querySelector('#picker').open").await;
+        self.press(name).await;
+        self.press(&char::from(Key::Enter).to_string()).await;
+        self.waits_for("!document.querySelector('#picker').open").await;
+    }
+
+    /// Deletes a message, and means it.
+    pub(super) async fn delete(&self, text: &str) {
+        self.act(text, "delete").await;
+        self.waits_for("document.querySelector('#confirm').open").await;
+        self.click("#confirm button[value=yes]").await;
     }
 
     /// The texts in the log, in order.
     pub(super) async fn texts(&self) -> Vec<String> {
-        let code = "return [...document.querySelectorAll('#log > li .text')].map((each) => each.textContent)";
+        let code = "return [...document.querySelectorAll('#log > li[data-id] .text')].map((each) => each.textContent)";
         serde_json::from_value(self.script(code).await).unwrap()
     }
 

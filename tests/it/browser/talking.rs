@@ -18,7 +18,7 @@ async fn two_people_see_what_the_other_does() {
     bob.find("#text").await.send_keys("hi").await.unwrap();
     ana.waits_for("document.querySelector('#typing').textContent.includes('Bob')").await;
 
-    bob.act("helo", "like").await;
+    bob.react("helo", "thumbs up").await;
     for (person, mine) in [(&ana, false), (&bob, true)] {
         person
             .waits_for(&format!(
@@ -43,8 +43,7 @@ async fn two_people_see_what_the_other_does() {
     // What somebody says ends that they are typing.
     ana.waits_for("document.querySelector('#typing').textContent === ''").await;
 
-    bob.act("hi Ana", "delete").await;
-    bob.browser.page.accept_alert().await.unwrap();
+    bob.delete("hi Ana").await;
     for person in [&ana, &bob] {
         person.waits_for("document.querySelectorAll('#log > li[data-deleted]').length === 1").await;
         assert!(!person.texts().await.iter().any(|text| text == "hi Ana"));
@@ -87,10 +86,15 @@ async fn what_is_said_in_another_room_is_counted_there() {
     ana.enter("global").await;
     let mut bob = server.dial().query("name=Bob").rooms("tea").enter().await;
     bob.send_acked("tea", "two left").await;
-    ana.waits_for("document.querySelector('#rooms [data-room=tea] .unread')?.textContent === '1'").await;
+    bob.send_acked("tea", "@Ana one left").await;
+    ana.waits_for("document.querySelector('#rooms [data-room=tea] .unread')?.textContent === '2'").await;
+    ana.waits_for("document.querySelector('#rooms [data-room=tea] .mention')?.textContent === '1'").await;
+    ana.waits_for("document.title.includes('2') || document.title.includes('1')").await;
     ana.sees(&[]).await;
     ana.click("#rooms [data-room=tea]").await;
-    ana.sees(&["any biscuits?", "two left"]).await;
+    ana.sees(&["any biscuits?", "two left", "@Ana one left"]).await;
+    // A line stands where reading stopped.
+    ana.waits_for("document.querySelector('#log .first-unread .text')?.textContent === 'two left'").await;
     ana.waits_for("document.querySelector('#rooms [data-room=tea] .unread') === null").await;
     ana.leave().await;
 }
