@@ -129,6 +129,7 @@ function listPeople() {
   client.who(room, { limit: 200 }).then((who) => {
     if (room !== current) return;
     people.reset(who);
+    people.heard(client.user); // the server may still know the name from before
     redraw();
   }, () => {});
 }
@@ -200,6 +201,7 @@ client.on('message', (message) => {
   const own = message.from.id === client.user?.id;
   if (message.room === current) {
     typing.stop(message.from.id);
+    people.heard(message.from);
     if (!own) announcer.add(message);
   }
   if (!own && mentions(message.text, client.user?.name)) notifier.tell(message, message.room);

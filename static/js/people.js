@@ -6,11 +6,6 @@ export class People {
   #roster = new Roster();
   #shown = '';
 
-  /** @returns {string[]} */
-  get names() {
-    return this.#roster.users.map(({ name }) => name);
-  }
-
   /** @param {{users: object[]}} who */
   reset({ users }) {
     this.#roster.reset(users);
@@ -19,6 +14,11 @@ export class People {
   /** @param {object[]} users */
   enter(users) {
     this.#roster.enter(users);
+  }
+
+  /** Somebody said something: who has taken another name meanwhile is told by no other event. @param {object} user */
+  heard(user) {
+    if (this.#roster.users.some(({ id, name }) => id === user.id && name !== user.name)) this.#roster.enter([user]);
   }
 
   /** @param {object[]} users */

@@ -5,6 +5,7 @@ import { element, icon } from './dom.js';
  * rows of buttons would be slow, and long to tab through.
  */
 export class Toolbar {
+  #at = {};
   #bar = element('div', { className: 'actions', role: 'toolbar', ariaLabel: 'Message' });
 
   /** @returns {boolean} whether a button of it has the focus */
@@ -18,8 +19,11 @@ export class Toolbar {
    * @param {{id: string, role: string} | null} [me] decides which buttons there are
    */
   attach(item, message, me) {
+    // Buttons under the pointer must not be replaced between its press and its release.
+    if (this.#bar.parentNode === item && this.#at.message === message && this.#at.me === me) return;
+    this.#at = { message, me };
     const actions = item && !message.deleted && !message.provisional ? allowed(message, me) : [];
-    if (actions.length === 0) return this.#bar.remove();
+    if (actions.length === 0) return void this.#bar.remove();
     const held = this.focused ? document.activeElement.dataset.action : null;
     this.#bar.replaceChildren(...actions.map(([action, label, key]) =>
       element('button', { type: 'button', ariaLabel: label, title: `${label} (${key})`, data: { action } }, icon(action))));
