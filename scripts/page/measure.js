@@ -35,14 +35,15 @@ async function openings(page, url) {
     await page.goto(url);
     await page.until(() => measured.first);
     found.push(await page.run(() => {
-      const [{ loadEventEnd, transferSize }] = performance.getEntriesByType('navigation');
-      const bytes = performance.getEntriesByType('resource').reduce((sum, each) => sum + each.transferSize, transferSize);
-      return { bytes, load: loadEventEnd, first: measured.first };
+      const [{ loadEventEnd, encodedBodySize }] = performance.getEntriesByType('navigation');
+      const resources = performance.getEntriesByType('resource');
+      const bytes = resources.reduce((sum, each) => sum + each.encodedBodySize, encodedBodySize);
+      return { bytes, files: resources.length + 1, load: loadEventEnd, first: measured.first };
     }));
   }
   const of = (name) => found.map((each) => each[name]);
   const after = found.map(({ first, load }) => Math.max(0, first - load));
-  console.log(`bytes over the wire          ${worst(of('bytes'))}`);
+  console.log(`bytes as packed for the wire ${worst(of('bytes'))} in ${worst(of('files'))} files, headers not counted`);
   console.log(`first message after opening  ${middle(of('first')).toFixed(0)} ms in the middle, ${worst(of('first')).toFixed(0)} ms at worst`);
   console.log(`first message after load     ${middle(after).toFixed(0)} ms in the middle, ${worst(after).toFixed(0)} ms at worst`);
 }

@@ -51,14 +51,18 @@ export async function start(program, args, { ready, env = {}, cwd }) {
   return { said, stop };
 }
 
-/** A server of this tree's pages with an empty store and no limits; `HUBBUB` names the program. @param {number} [port] */
-export function startServer(cwd, secret, port = 0) {
+/**
+ * A server with an empty store and no limits; `HUBBUB` names the program.
+ * @param {string} cwd where its store is to be
+ * @param {string} secret of its tokens
+ */
+export function startServer(cwd, secret) {
   const limits = ['CONNECTS_PER_SECOND', 'COMMANDS_PER_SECOND', 'MESSAGES_PER_SECOND', 'API_PER_SECOND'];
-  return start(process.env.HUBBUB, ['serve', '--static-dir', join(process.cwd(), 'static')], {
+  return start(process.env.HUBBUB, ['serve'], {
     cwd,
     ready: /^Hubbub is ready at (\S+)/,
     env: {
-      PORT: String(port), JWT_SECRET: secret, RUST_LOG: 'warn',
+      PORT: '0', JWT_SECRET: secret, RUST_LOG: 'warn',
       ...Object.fromEntries(limits.map((name) => [`HUBBUB__LIMITS__${name}`, '0'])),
     },
   });
