@@ -2,19 +2,16 @@ import { Account } from './account.js';
 import { Announcer } from './announcer.js';
 import { HubbubClient, PAGE_TIMERS } from './client.js';
 import { Composer } from './composer.js';
-import { confirmed, showHelp } from './dialogs.js';
 import { isRoom, neighbour } from './directory.js';
 import { $, setText } from './dom.js';
 import { Drawers } from './drawers.js';
 import { LogView } from './log.js';
-import { Look } from './look.js';
 import { Markers } from './markers.js';
 import { mentions } from './mentions.js';
-import { Notifier } from './notify.js';
+import { notify } from './notify.js';
 import { Pacer } from './pacer.js';
 import { Pending } from './pending.js';
 import { People } from './people.js';
-import { Picker } from './picker.js';
 import { Reading } from './reading.js';
 import { match } from './shortcuts.js';
 import { RoomList } from './sidebar.js';
@@ -42,8 +39,6 @@ const status = new Status(client);
 const rooms = new RoomList();
 const people = new People();
 const drawers = new Drawers();
-const picker = new Picker();
-const notifier = new Notifier(storage);
 const reading = new Reading(client, new Markers(storage), PAGE_TIMERS);
 const typing = new Typing((sentence) => setText($('typing'), sentence), PAGE_TIMERS);
 const announcer = new Announcer((sentence) => setText($('announce'), sentence), PAGE_TIMERS);
@@ -59,7 +54,6 @@ const composer = new Composer({
   lastOwn: () => client.room(current)?.timeline.messages.findLast(({ from, deleted }) => from.id === client.user?.id && !deleted),
 }, new SafeStorage(tabStorage()));
 new Account(client, storage);
-new Look(storage);
 
 function draw() {
   const room = client.room(current);
@@ -84,11 +78,23 @@ function unstored(items, { timeline }) {
   return items.filter(({ key }) => !mine.has(key));
 }
 
+// What most visits never need is no part of the first page.
+const dialogs = () => import('./dialogs.js');
+let picker = null;
+let settings = null;
+const pick = async (beside, then) => (picker ??= new (await import('./picker.js')).Picker()).open(beside, then);
+const showSettings = async () => (settings ??= new (await import('./settings.js')).Settings(storage)).open();
+const showHelp = async () => (await dialogs()).showHelp();
+const sure = async (message) => (await dialogs()).confirmed('Delete this message?', message.text);
+
 const looking = () => document.visibilityState === 'visible' && document.hasFocus();
 
 // Shows what went wrong, until something goes right.
 function tell(promise) {
-  promise.then(() => setText($('problem'), ''), (error) => setText($('problem'), error.code === 'discarded' ? '' : error.message));
+  promise.then(() => setText($('problem'), ''), ({ code, message }) => {
+    // Without a code it is a part of the page that could not be loaded.
+    setText($('problem'), code === 'discarded' ? '' : code ? message : 'The server cannot be reached.');
+  });
   return promise;
 }
 
@@ -96,11 +102,11 @@ function act(action, message, detail) {
   const has = (emoji) => client.room(current)?.timeline.find(message.id)?.reactions.some((each) => each.emoji === emoji && each.mine);
   const toggle = (emoji) => tell(client.react(current, message.id, emoji, !has(emoji)));
   switch (action) {
-    case 'react': return picker.open(detail, toggle);
+    case 'react': return tell(pick(detail, toggle));
     case 'toggle': return toggle(detail);
     case 'reply': return composer.reply(message);
     case 'edit': return composer.edit(message);
-    case 'delete': return confirmed('Delete this message?', message.text).then((yes) => yes && tell(client.remove(current, message.id)));
+    case 'delete': return sure(message).then((yes) => yes && tell(client.remove(current, message.id)), () => {});
     default: return $('text').focus();
   }
 }
@@ -115,7 +121,7 @@ function enter(name) {
     people.reset({ users: [] });
     composer.switch(name);
   }
-  tell(client.join(name)).catch(() => {});
+  tell(client.join(name));
   const room = client.room(name);
   reading.enter(room);
   if (room?.live) listPeople();
@@ -187,6 +193,7 @@ client.on('state', ({ status: now }) => {
 });
 client.on('welcome', ({ user }) => {
   reading.open(user.id);
+  for (const { room } of client.outbox) client.join(room); // left by an earlier page, or another tab
   rooms.refresh();
 });
 client.on('joined', ({ room }) => {
@@ -204,7 +211,7 @@ client.on('message', (message) => {
     people.heard(message.from);
     if (!own) announcer.add(message);
   }
-  if (!own && mentions(message.text, client.user?.name)) notifier.tell(message, message.room);
+  if (!own && mentions(message.text, client.user?.name)) notify(storage, message, message.room);
   redraw();
 });
 client.on('error', ({ message }) => {
@@ -221,7 +228,8 @@ $('join').addEventListener('submit', (event) => {
   $('text').focus();
 });
 $('leave').addEventListener('click', () => leave(current));
-$('show-help').addEventListener('click', showHelp);
+$('show-help').addEventListener('click', () => tell(showHelp()));
+$('show-settings').addEventListener('click', () => tell(showSettings()));
 addEventListener('hashchange', follow);
 addEventListener('keydown', pressed);
 addEventListener('focus', () => (rooms.refresh(), redraw()));

@@ -6,6 +6,8 @@ import { Toolbar } from './toolbar.js';
 
 /** How far from the end still counts as reading along, pixels. */
 const NEAR = 80;
+/** Where the line stands for who comes to a room with much that is new, pixels from the top. */
+const LINE_FROM_TOP = 48;
 /** How near an end of what is in the document more of it is put there, pixels. */
 const AHEAD = 800;
 /** How long a message that was gone to stands out, milliseconds. */
@@ -34,6 +36,7 @@ export class LogView {
   #room = null;
   #me = null;
   #stick = true;
+  #arriving = true;
   #loading = null;
   #restUntil = 0;
   #divider = { after: undefined, id: null };
@@ -72,7 +75,8 @@ export class LogView {
     $('older').hidden = !hasOlder || start > 0;
     $('latest').hidden = this.atEnd;
     if (this.#stick) this.#down();
-    else if (anchor) this.#restore(anchor);
+    if (this.#arriving && room.live) this.#arrive();
+    if (anchor) this.#restore(anchor);
     if (hasOlder && this.#scroll.scrollHeight <= this.#scroll.clientHeight) this.#older();
   }
 
@@ -109,8 +113,15 @@ export class LogView {
     this.#open.clear();
     this.#log.replaceChildren();
     this.#span.follow();
-    this.#stick = true;
+    this.#stick = this.#arriving = true;
     this.#divider = { after: undefined, id: null };
+  }
+
+  // Who comes to a room goes on reading at the line, if not all that is new can be seen at once.
+  #arrive() {
+    this.#arriving = false;
+    const line = this.#shown.get(this.#divider.id)?.node;
+    if (line && line.offsetTop < this.#scroll.scrollTop) this.#scroll.scrollTop = line.offsetTop - LINE_FROM_TOP;
   }
 
   #update(messages, start, end, firstNew) {

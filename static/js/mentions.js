@@ -14,21 +14,5 @@ export function mentions(text, name) {
   return false;
 }
 
-/**
- * What a name being written may become: the word before the caret if it starts with `@`.
- * @param {string} text
- * @param {number} caret
- * @param {string[]} names
- * @param {number} [limit]
- * @returns {{from: number, names: string[]}} where the `@` is, and the names that fit
- */
-export function complete(text, caret, names, limit = 6) {
-  const [word] = /(?<![\p{L}\p{N}_@])@[^\s@]*$/u.exec(text.slice(0, caret)) ?? [];
-  if (word === undefined) return { from: caret, names: [] };
-  const wanted = fold(word.slice(1));
-  const fitting = [...new Set(names)].filter((name) => fold(name).startsWith(wanted)).sort((a, b) => a.localeCompare(b));
-  return { from: caret - word.length, names: fitting.slice(0, limit) };
-}
-
 const fold = (text) => text.normalize('NFKC').toLowerCase();
 const isWord = (character) => character !== undefined && /[\p{L}\p{N}_]/u.test(character);

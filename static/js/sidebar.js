@@ -68,7 +68,7 @@ export class RoomList {
 
 function fill(link, { name, count, mentions }, current) {
   const badge = (number, className, label) => (number ? element('b', { className, ariaLabel: `${number} ${label}` }, asBadge(number)) : null);
-  link.replaceChildren(...[element('span', {}, `# ${name}`), badge(mentions, 'badge mention', 'mentions'),
+  link.replaceChildren(...[element('span', {}, `# ${name}`), badge(mentions, 'badge called', 'mentions'),
     badge(count, 'badge unread', 'unread')].filter(Boolean));
   link.classList.toggle('has-unread', count > 0);
   if (current) link.ariaCurrent = 'page';

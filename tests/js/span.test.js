@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { Span } from '../../static/js/span.js';
+
+const many = (count, from = 0) => Array.from({ length: count }, (_, at) => ({ id: `m${from + at}` }));
+let span;
+
+beforeEach(() => {
+  span = new Span();
+});
+
+test('it follows the newest', () => {
+  assert.deepEqual(span.range(many(10)), { start: 0, end: 10 });
+  assert.deepEqual(span.range(many(1_000)), { start: 880, end: 1_000 });
+  assert.equal(span.following, true);
+  assert.deepEqual(span.range([]), { start: 0, end: 0 });
+});
+
+test('held, it stays whatever comes behind or before it', () => {
+  span.hold(many(1_000));
+  assert.deepEqual(span.range(many(1_500)), { start: 880, end: 1_000 });
+  assert.deepEqual(span.range([...many(100, -100), ...many(1_000)]), { start: 980, end: 1_100 });
+  span.follow();
+  assert.deepEqual(span.range(many(1_500)), { start: 1_380, end: 1_500 });
+});
+
+test('it goes up and down in steps, and says where it ends', () => {
+  const messages = many(300);
+  assert.equal(span.down(messages), false, 'nothing below the newest');
+  const seen = [span.range(messages).start];
+  while (span.up(messages)) seen.push(span.range(messages).start);
+  assert.deepEqual(seen, [180, 140, 100, 60, 20, 0]);
+  while (span.down(messages)) assert.ok(span.range(messages).end - span.range(messages).start === 120);
+  assert.deepEqual(span.range(messages), { start: 180, end: 300 });
+});
+
+test('it goes to any message there is', () => {
+  const messages = many(1_000);
+  for (const at of [0, 5, 500, 995, 999]) {
+    assert.equal(span.around(messages, `m${at}`), true);
+    const { start, end } = span.range(messages);
+    assert.ok(start <= at && at < end && end - start === 120, `${at} in ${start}–${end}`);
+  }
+  assert.equal(span.around(messages, 'none'), false);
+});
+
+test('when the room was read afresh it follows again', () => {
+  span.hold(many(1_000));
+  assert.deepEqual(span.range(many(50, 5_000)), { start: 0, end: 50 });
+  assert.equal(span.following, true);
+});
+
+test('an empty room can be held without harm', () => {
+  span.hold([]);
+  assert.equal(span.following, true);
+  assert.equal(span.up([]), false);
+});
