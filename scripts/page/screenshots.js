@@ -22,8 +22,8 @@ async function play(server, page, me) {
   await say(lena, 'The second server is in. All rooms came over without a gap.');
   const asked = await say(tomas, 'Nice. Did anybody notice the switch?');
   const answer = await say(yusuf, 'I did not, and I was in the middle of a sentence.', { replyTo: asked });
-  await lena.react('harbour', answer, '😄');
-  await tomas.react('harbour', answer, '😄');
+  await lena.react('harbour', answer, '🙌');
+  await tomas.react('harbour', answer, '🙌');
   await lena.react('harbour', asked, '👀');
   await say(lena, 'For the record, this is all it takes:\n```\nkill -TERM $(pidof hubbub)\n```\nEverybody is told, moves, and goes on where they were.');
   await say(tomas, 'And `docs/operations.md` says why: https://example.org/docs/operations#drain');
@@ -41,16 +41,21 @@ async function main() {
   const home = folder();
   const server = await startServer(home, SECRET);
   const page = await Browser.start();
-  const shoot = async (name) => writeFileSync(`docs/img/${name}.png`, shrink(await page.picture()));
+  const shoot = async (name) => {
+    // Two frames on, what changed is painted, and then nothing may move any more.
+    await page.until(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))));
+    await page.until(() => document.getAnimations().every(({ playState }) => playState !== 'running'));
+    writeFileSync(`docs/img/${name}.png`, shrink(await page.picture()));
+  };
   await page.screen(...DESKTOP);
   const me = 'Ana';
-  await page.goto(`${server.said}/`);
+  // What the page will remember, said before there is one.
+  await page.goto(`${server.said}/js/client.js`);
   await page.run((name) => {
     localStorage.setItem('hubbub.name', name);
     localStorage.setItem('hubbub.rooms', 'global harbour releases');
   }, me);
   await page.goto(`${server.said}/#harbour`);
-  await page.run(() => location.reload());
   await page.until(() => document.querySelector('#state')?.dataset.status === 'online');
   await page.until((name) => document.querySelector('#name').value === name, me);
   await play(server.said, page, me);
@@ -63,9 +68,6 @@ async function main() {
       await page.scheme(scheme);
       await page.run(() => document.activeElement?.blur());
       await page.run(() => document.querySelector('#scroll').scrollTo(0, 1e6));
-      // Two frames on, what changed is painted.
-      await page.until(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))));
-      await page.until(() => document.getAnimations().every(({ playState }) => playState !== 'running'));
       await shoot(`${device}-${scheme}`);
     }
   }
