@@ -53,6 +53,10 @@ bench: release ## measure idle memory, fan-out, publishing and a cluster against
 	target/release/hubbub bench publish --check
 	target/release/hubbub bench cluster --check
 
+.PHONY: pictures
+pictures: tools ## make the pictures of the documentation afresh
+	scripts/screenshots.sh
+
 .PHONY: loadtest
 loadtest: ## run the k6 scenario against a release build
 	scripts/loadtest.sh

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks, with apt; says what to install where there is no apt.
+# Installs what the tests need and this machine lacks, with apt and npm; says what to install where there is no apt.
+# Without a network nothing is asked of it once all is there.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 # Command → Debian package.
-declare -A packages=([chromium]=chromium [chromedriver]=chromium-driver [node]=nodejs [cc]=build-essential
+declare -A packages=([chromium]=chromium [chromedriver]=chromium-driver [node]=nodejs [npm]=npm [cc]=build-essential
   [redis-server]=redis-server [redis-sentinel]=redis-sentinel [redis-cli]=redis-tools)
 
 missing=()
@@ -27,4 +29,11 @@ major=${version#v}
 if ((${major%%.*} < 20)); then
   echo "Node.js $version is too old for the tests of the web client; they need 20 or later: https://nodejs.org" >&2
   exit 1
+fi
+
+# What judges the accessibility of the web client; the lock file says which version.
+wanted=$(sha256sum package-lock.json)
+if [[ $(cat node_modules/.installed 2> /dev/null) != "$wanted" ]]; then
+  npm ci --ignore-scripts --no-audit --no-fund --prefer-offline
+  echo "$wanted" > node_modules/.installed
 fi

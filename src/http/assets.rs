@@ -11,6 +11,7 @@ use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
 use super::{
+    packing,
     reply::{Answer, HttpError},
     state::AppState,
 };
@@ -59,6 +60,12 @@ pub async fn asset(request: HttpRequest, state: Data<AppState>) -> Answer {
         return Ok(response.finish());
     }
     response.insert_header((header::CONTENT_TYPE, media_type(path)));
+    if state.static_dir.is_none() && packing::wanted(&request) {
+        if let Some(packed) = packing::packed(path, &asset.bytes, asset.hash) {
+            response.insert_header((header::CONTENT_ENCODING, "gzip")).insert_header((header::VARY, "accept-encoding"));
+            return Ok(response.body(packed));
+        }
+    }
     Ok(match asset.bytes {
         Cow::Borrowed(bytes) => response.body(bytes),
         Cow::Owned(bytes) => response.body(bytes),

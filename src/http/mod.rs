@@ -5,7 +5,7 @@
 //! - [`reply`]: the one form of an error; [`body`]: reading what was sent.
 //! - [`observe`]: counting, and headers of every answer; [`cors`]: those for pages from elsewhere.
 //! - [`peers`]: what a route asks of all instances, and what they ask of this one.
-//! - [`accounts`], [`rooms`], [`admin`], [`chat`], [`health`], [`metrics`], [`assets`]: the handlers.
+//! - [`accounts`], [`rooms`], [`admin`], [`chat`], [`health`], [`metrics`], [`assets`] with `packing`: the handlers.
 
 pub mod accounts;
 pub mod admin;
@@ -18,6 +18,7 @@ pub mod guard;
 pub mod health;
 pub mod metrics;
 pub mod observe;
+mod packing;
 pub mod peers;
 pub mod reply;
 pub mod rooms;

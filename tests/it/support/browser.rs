@@ -8,14 +8,15 @@ use std::{
 
 use fantoccini::{Client, ClientBuilder, wd::Capabilities};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
 use tempfile::TempDir;
+
+use super::{Value, json};
 
 const HELP: &str = "the browser tests need chromium and chromedriver: `make tools`, or \
                     `apt-get update && apt-get install chromium chromium-driver`";
 
 /// What Chromium needs to run as root and to leave the network alone.
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -25,6 +26,7 @@ const FLAGS: [&str; 9] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--window-size=1280,800",
 ];
 
 /// A chromedriver on a free port; browsers it started end with it.
@@ -62,7 +64,7 @@ impl Driver {
         wanted.insert("goog:loggingPrefs".into(), json!({"browser": "ALL"}));
         let driver = format!("http://127.0.0.1:{}", self.port);
         let page = ClientBuilder::new(HttpConnector::new()).capabilities(wanted).connect(&driver).await.expect(HELP);
-        Browser { page, _profile: profile }
+        Browser { page, driver, _profile: profile }
     }
 }
 
@@ -77,5 +79,37 @@ impl Drop for Driver {
 /// A browser and its profile.
 pub(crate) struct Browser {
     pub(crate) page: Client,
+    driver: String,
     _profile: TempDir,
+}
+
+impl Browser {
+    /// Sends a command of the Chrome DevTools Protocol: WebDriver has no word for what follows.
+    async fn devtools(&self, command: &str, params: Value) {
+        let session = self.page.session_id().await.unwrap().unwrap();
+        let url = format!("{}/session/{session}/goog/cdp/execute", self.driver);
+        let asked = reqwest::Client::new().post(url).json(&json!({"cmd": command, "params": params}));
+        let answer = asked.timeout(super::PATIENCE).send().await.unwrap();
+        assert!(answer.status().is_success(), "{command}: {}", answer.text().await.unwrap());
+    }
+
+    /// Makes the screen so many CSS pixels wide and high; a touch screen if it is a `phone`.
+    pub(crate) async fn screen(&self, width: u32, height: u32, phone: bool) {
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone});
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+        self.devtools("Emulation.setTouchEmulationEnabled", json!({"enabled": phone})).await;
+    }
+
+    /// Makes the system prefer a colour scheme, `light` or `dark`.
+    pub(crate) async fn scheme(&self, scheme: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.devtools("Emulation.setEmulatedMedia", json!({"features": features})).await;
+    }
+
+    /// Tells the page that there is a network, or none. Connections that are open stay: who cuts them is a proxy.
+    pub(crate) async fn network(&self, there: bool) {
+        self.devtools("Network.enable", json!({})).await;
+        let conditions = json!({"offline": !there, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        self.devtools("Network.emulateNetworkConditions", conditions).await;
+    }
 }

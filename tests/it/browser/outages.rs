@@ -1,0 +1,169 @@
+//! Servers that die, drain and lose Redis, networks that go away, pages that are closed too early: the page says what
+//! is, and what was said arrives once.
+
+use std::time::{Duration, Instant};
+
+use super::person::{Person, stored};
+use crate::support::{browser::Driver, cluster::Cluster, proxy::Proxy, *};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_dies_and_comes_back() {
+    let mut server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    let bob = Person::arrive(&driver, &server, "Bob").await;
+    ana.say("hello").await;
+    bob.sees(&["hello"]).await;
+    bob.say("hi Ana").await;
+    for person in [&ana, &bob] {
+        person.sees(&["hello", "hi Ana"]).await;
+    }
+
+    server.kill9();
+    ana.offline().await;
+    // Said while nobody listens: kept, and sent once the server is back.
+    ana.say("said in between").await;
+    ana.waits_with("said in between").await;
+    server.restart();
+    for person in [&ana, &bob] {
+        person.online().await;
+        person.sees(&["hello", "hi Ana", "said in between"]).await;
+    }
+    bob.say("all here").await;
+    for person in [&ana, &bob] {
+        person.sees(&["hello", "hi Ana", "said in between", "all here"]).await;
+    }
+    assert_eq!(stored(&server, "global").await, ["hello", "hi Ana", "said in between", "all here"]);
+    ana.leave().await;
+    bob.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drained_server_is_announced_and_come_back_to() {
+    let mut server = Server::setup().env("HUBBUB__DRAIN__GRACE_MS", 100).start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    ana.say("before").await;
+    ana.sees(&["before"]).await;
+    // The notice and the close may come within one frame: what is looked at is all that the page has said.
+    let listen = "window.said = []; const state = document.querySelector('#state'); \
+        new MutationObserver(() => said.push(state.textContent)).observe(state, { childList: true, characterData: true, subtree: true })";
+    ana.script(listen).await;
+    server.term();
+    ana.waits_for("said.some((each) => each.startsWith('The server restarts'))").await;
+    ana.offline().await;
+    assert_eq!(server.exit_code(), Some(0));
+    ana.say("in between").await;
+    ana.waits_with("in between").await;
+    server.restart();
+    ana.online().await;
+    ana.sees(&["before", "in between"]).await;
+    assert_eq!(stored(&server, "global").await, ["before", "in between"]);
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_taken_away_and_given_back() {
+    let mut cluster = Cluster::start(2).await;
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, cluster.server(1), "Ana").await;
+    let bob = Person::arrive(&driver, cluster.server(2), "Bob").await;
+    ana.say("together").await;
+    bob.sees(&["together"]).await;
+
+    cluster.redis.kill9();
+    for person in [&ana, &bob] {
+        person.state("degraded").await;
+        person.waits_for("!document.querySelector('#banner').hidden").await;
+    }
+    ana.say("alone").await;
+    ana.waits_with("alone").await;
+    bob.sees(&["together"]).await;
+
+    cluster.redis.restart();
+    for person in [&ana, &bob] {
+        person.online().await;
+        person.sees(&["together", "alone"]).await;
+    }
+    assert_eq!(stored(cluster.server(2), "global").await, ["together", "alone"]);
+    ana.leave().await;
+    bob.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_goes_away_and_comes_back() {
+    let server = Server::start();
+    let network = Proxy::start(server.address).await;
+    let driver = Driver::start();
+    let ana = Person::arrive_at(&driver, &format!("http://{}/", network.address()), "Ana").await;
+    ana.say("before").await;
+    ana.sees(&["before"]).await;
+
+    network.blackhole(true);
+    ana.browser.network(false).await;
+    network.reset();
+    ana.offline().await;
+    ana.say("in a tunnel").await;
+    ana.waits_with("in a tunnel").await;
+    let mut bob = server.guest("Bob").await;
+    bob.send_acked("global", "you are missed").await;
+
+    network.blackhole(false);
+    ana.browser.network(true).await;
+    ana.online().await;
+    ana.sees(&["before", "you are missed", "in a tunnel"]).await;
+    assert_eq!(stored(&server, "global").await, ["before", "you are missed", "in a tunnel"]);
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_sent_outlives_the_page() {
+    let mut server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    ana.say("before").await;
+    ana.sees(&["before"]).await;
+    server.kill9();
+    ana.offline().await;
+    for text in ["first", "second"] {
+        ana.say(text).await;
+        ana.waits_with(text).await;
+    }
+    // The page is gone before the server is back: only what it stored can send them.
+    ana.browser.page.goto("about:blank").await.unwrap();
+    server.restart();
+    ana.browser.page.goto(&server.url("/")).await.unwrap();
+    ana.online().await;
+    ana.sees(&["before", "first", "second"]).await;
+    // Nor are they sent anew by the next page.
+    ana.browser.page.refresh().await.unwrap();
+    ana.online().await;
+    ana.sees(&["before", "first", "second"]).await;
+    assert_eq!(stored(&server, "global").await, ["before", "first", "second"]);
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_old_to_be_sent_by_itself_is_asked_about() {
+    // The server forgets keys after two seconds.
+    let mut server = Server::setup().env("HUBBUB__STORE__IDEMPOTENCY_MS", 2_000).start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    server.kill9();
+    ana.offline().await;
+    for text in ["old news", "older news"] {
+        ana.say(text).await;
+        ana.waits_with(text).await;
+    }
+    let written = Instant::now();
+    until("the server to have forgotten", async || (written.elapsed() > Duration::from_secs(3)).then_some(())).await;
+    server.restart();
+    ana.online().await;
+    ana.waits_for("document.querySelectorAll('#pending > li[data-state=asks]').length === 2").await;
+    assert_eq!(stored(&server, "global").await, [""; 0]);
+    ana.click("#pending > li:nth-child(1) [data-action=retry]").await;
+    ana.click("#pending > li[data-state=asks] [data-action=discard]").await;
+    ana.sees(&["old news"]).await;
+    assert_eq!(stored(&server, "global").await, ["old news"]);
+    ana.leave().await;
+}

@@ -1,0 +1,51 @@
+//! Screens of all sizes, and both colour schemes.
+
+use super::person::Person;
+use crate::support::{browser::Driver, *};
+
+/// Whether all of an element is on the screen.
+fn on_screen(css: &str) -> String {
+    format!(
+        "(({{top, bottom, left, right, width, height}}) => width > 0 && height > 0 && top >= 0 && left >= 0 && \
+         bottom <= innerHeight + 1 && right <= innerWidth + 1)(document.querySelector('{css}').getBoundingClientRect())"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_chats_on_a_phone_a_tablet_and_a_desktop() {
+    let server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    let mut said = Vec::new();
+    let long = "w".repeat(120);
+    for (width, height, phone) in [(1280, 800, false), (820, 1180, true), (390, 844, true), (320, 568, true)] {
+        ana.browser.screen(width, height, phone).await;
+        ana.waits_for(&format!("innerWidth === {width}")).await;
+        let text = format!("{width} {long}");
+        ana.say(&text).await;
+        said.push(text);
+        ana.sees(&said.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        // Nothing to be scrolled sideways, what one writes with and what was said last in view.
+        ana.waits_for("document.scrollingElement.scrollWidth <= innerWidth").await;
+        for css in ["#text", "#state", "#log > li:last-child"] {
+            ana.waits_for(&on_screen(css)).await;
+        }
+    }
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_follows_the_colours_of_the_system() {
+    let server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    // How bright the ground is, 0 to 255.
+    let ground = "(() => { const paint = new OffscreenCanvas(1, 1).getContext('2d'); \
+        paint.fillStyle = getComputedStyle(document.body).backgroundColor; paint.fillRect(0, 0, 1, 1); \
+        return Math.max(...paint.getImageData(0, 0, 1, 1).data.slice(0, 3)); })()";
+    for (scheme, wanted) in [("dark", "< 80"), ("light", "> 200"), ("dark", "< 80")] {
+        ana.browser.scheme(scheme).await;
+        ana.waits_for(&format!("{ground} {wanted}")).await;
+    }
+    ana.leave().await;
+}

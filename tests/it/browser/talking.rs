@@ -1,0 +1,100 @@
+//! Two people, and what each sees of the other.
+
+use super::person::{Person, stored};
+use crate::support::{browser::Driver, *};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_see_what_the_other_does() {
+    let server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    let bob = Person::arrive(&driver, &server, "Bob").await;
+    for person in [&ana, &bob] {
+        person.waits_for("document.querySelectorAll('#people [data-user]').length === 2").await;
+    }
+    ana.say("helo").await;
+    bob.sees(&["helo"]).await;
+
+    bob.find("#text").await.send_keys("hi").await.unwrap();
+    ana.waits_for("document.querySelector('#typing').textContent.includes('Bob')").await;
+
+    bob.react("helo", "thumbs up").await;
+    for (person, mine) in [(&ana, false), (&bob, true)] {
+        person
+            .waits_for(&format!(
+                "document.querySelector('#log .reactions [aria-pressed={mine}]')?.textContent.includes('👍')"
+            ))
+            .await;
+    }
+
+    ana.act("helo", "edit").await;
+    ana.say("hello").await;
+    for person in [&ana, &bob] {
+        person.sees(&["hello"]).await;
+        person.waits_for("document.querySelector('#log .note').textContent.includes('edited')").await;
+    }
+
+    bob.act("hello", "reply").await;
+    bob.say("hi Ana").await;
+    for person in [&ana, &bob] {
+        person.sees(&["hello", "hi Ana"]).await;
+        person.waits_for("document.querySelector('#log .quote').textContent.includes('hello')").await;
+    }
+    // What somebody says ends that they are typing.
+    ana.waits_for("document.querySelector('#typing').textContent === ''").await;
+
+    bob.delete("hi Ana").await;
+    for person in [&ana, &bob] {
+        person.waits_for("document.querySelectorAll('#log > li[data-deleted]').length === 1").await;
+        assert!(!person.texts().await.iter().any(|text| text == "hi Ana"));
+    }
+    assert_eq!(stored(&server, "global").await, ["hello", ""]);
+    ana.leave().await;
+    bob.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_typed_is_never_markup() {
+    let server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "<b>Ana</b>").await;
+    let bob = Person::arrive(&driver, &server, "Bob").await;
+    let markup = "<script>document.title = 'broken'</script><img src=x onerror=\"document.title='broken'\">";
+    ana.say(markup).await;
+    for person in [&ana, &bob] {
+        person.sees(&[markup]).await;
+        person.waits_for("document.querySelector('#people').textContent.includes('<b>Ana</b>')").await;
+        assert_eq!(person.script("return document.querySelectorAll('#log script, #log img').length").await, 0);
+        assert_ne!(person.script("return document.title").await, "broken");
+    }
+    // Inline code is refused by the policy, wherever it comes from.
+    let inline = "const s = document.createElement('script'); \
+                  try { s.textContent = 'window.ran = true'; document.head.append(s); } catch {} return window.ran ?? false";
+    assert_eq!(ana.script(inline).await, false);
+    ana.leave().await;
+    bob.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_in_another_room_is_counted_there() {
+    let server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    ana.enter("tea").await;
+    ana.say("any biscuits?").await;
+    ana.sees(&["any biscuits?"]).await;
+    ana.enter("global").await;
+    let mut bob = server.dial().query("name=Bob").rooms("tea").enter().await;
+    bob.send_acked("tea", "two left").await;
+    bob.send_acked("tea", "@Ana one left").await;
+    ana.waits_for("document.querySelector('#rooms [data-room=tea] .unread')?.textContent === '2'").await;
+    ana.waits_for("document.querySelector('#rooms [data-room=tea] .mention')?.textContent === '1'").await;
+    ana.waits_for("document.title.includes('2') || document.title.includes('1')").await;
+    ana.sees(&[]).await;
+    ana.click("#rooms [data-room=tea]").await;
+    ana.sees(&["any biscuits?", "two left", "@Ana one left"]).await;
+    // A line stands where reading stopped.
+    ana.waits_for("document.querySelector('#log .first-unread .text')?.textContent === 'two left'").await;
+    ana.waits_for("document.querySelector('#rooms [data-room=tea] .unread') === null").await;
+    ana.leave().await;
+}
