@@ -52,8 +52,17 @@ export class LogView {
     $('older').addEventListener('click', () => this.#older(true));
     this.#log.addEventListener('click', (event) => this.#clicked(event));
     this.#log.addEventListener('pointerover', ({ target }) => !this.#toolbar.focused && this.#attach(itemOf(target)));
-    this.#log.addEventListener('focusin', ({ target }) => this.#focused(itemOf(target)));
+    let pressing = false;
+    this.#log.addEventListener('pointerdown', () => (pressing = true));
+    addEventListener('pointerup', () => (pressing = false));
+    this.#log.addEventListener('focusin', ({ target }) => {
+      this.pointedAt = pressing;
+      this.#focused(itemOf(target));
+    });
   }
+
+  /** Whether the message that has the focus was pressed with a pointer: keys are then no shortcuts. */
+  pointedAt = false;
 
   /** @returns {boolean} whether the newest message is in view */
   get atEnd() {
@@ -200,6 +209,8 @@ export class LogView {
     if (!this.#room.timeline.hasOlder || (!asked && performance.now() < this.#restUntil)) return Promise.resolve();
     this.#loading ??= this.#acts.older().catch(() => (this.#restUntil = performance.now() + REST_MS)).then(() => {
       this.#loading = null;
+      // Who waits for it at the top cannot scroll any further, so no event would ask for what has come.
+      if (!this.#stick && this.#scroll.scrollTop < AHEAD) this.#span.up(this.#room.timeline.messages);
       this.#acts.draw();
     });
     return this.#loading;
