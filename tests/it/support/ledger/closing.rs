@@ -50,10 +50,6 @@ impl Ledger {
         for (key, said) in self.said.iter().filter(|(_, said)| !said.refused) {
             let first = said.id.as_ref().and_then(|id| self.logs.get(&said.room)?.first.get(id));
             let Some((epoch, seq)) = first else { continue };
-            if said.acked_at.is_some_and(|at| at != *seq) {
-                // It stood first where nobody saw it, and was put back behind what was said since.
-                continue;
-            }
             sent.entry((said.client, &said.room, epoch)).or_default().push((said.nth, *seq, key));
         }
         let mut found = Vec::new();

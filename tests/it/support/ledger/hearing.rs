@@ -243,9 +243,6 @@ impl Ledger {
             return;
         }
         self.numbered(client, &key);
-        if let Some(said) = self.said.get_mut(&key).filter(|_| ack["duplicate"] != true) {
-            said.acked_at = said.acked_at.or(ack["seq"].as_u64());
-        }
         let log = self.logs.entry(self.said[&key].room.clone()).or_default();
         if log.acked.insert(id.into(), key).is_none() {
             self.counts.acked += 1;

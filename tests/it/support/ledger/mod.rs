@@ -35,8 +35,6 @@ struct Said {
     refused: bool,
     /// The message it became.
     id: Option<String>,
-    /// The number that its first ack gave, unless as a duplicate.
-    acked_at: Option<u64>,
 }
 
 /// What is known of a room's log, over all clients.
@@ -129,15 +127,7 @@ impl Ledger {
         let member = &mut self.members[client];
         member.said += 1;
         member.outbox.push(key.into());
-        let said = Said {
-            client,
-            room: room.into(),
-            text: text.into(),
-            nth: member.said,
-            refused: false,
-            id: None,
-            acked_at: None,
-        };
+        let said = Said { client, room: room.into(), text: text.into(), nth: member.said, refused: false, id: None };
         assert!(self.said.insert(key.into(), said).is_none(), "keys are used once");
         self.counts.sent += 1;
     }
