@@ -339,6 +339,8 @@ pub struct PresenceOutcome {
     pub left: Vec<Arc<User>>,
     /// How many there are now.
     pub counts: Counts,
+    /// When they were counted, by the store's clock in microseconds; always 0 where counts come in order.
+    pub counted_at: u64,
 }
 
 /// Who is in a room.

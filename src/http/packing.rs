@@ -16,7 +16,10 @@ use flate2::{Compression, write::GzEncoder};
 
 /// By path: of which content (its SHA-256), and how it is packed. As many as the program has files; a build for
 /// development reads them from the folder, so that the content may change under the same path.
-static PACKED: LazyLock<RwLock<HashMap<String, ([u8; 32], Bytes)>>> = LazyLock::new(RwLock::default);
+static PACKED: LazyLock<RwLock<HashMap<String, Packed>>> = LazyLock::new(RwLock::default);
+
+/// The SHA-256 of a file's content, and the file in gzip's format.
+type Packed = ([u8; 32], Bytes);
 
 /// Whether the answer to a request may be packed.
 pub(super) fn wanted(request: &HttpRequest) -> bool {

@@ -119,7 +119,7 @@ pub enum Body {
 
 /// Something that passes in a room and is never logged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
+#[serde(tag = "what", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Telling {
     /// Somebody types.
     Typing {
@@ -137,6 +137,8 @@ pub enum Telling {
     Presence {
         /// How many.
         counts: Counts,
+        /// When they were counted, by the store's clock in microseconds: what is told can overtake one another.
+        counted_at: u64,
         /// Users new in the cluster.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         entered: Vec<Arc<User>>,
@@ -309,6 +311,7 @@ mod tests {
         let epoch = Epoch::from_random(1);
         let presence = Telling::Presence {
             counts: Counts { guests: 1, members: 2, admins: 0 },
+            counted_at: 1_795_273_867_999_000,
             entered: vec![user()],
             left: vec![(user(), LeaveReason::Lost)],
         };

@@ -93,7 +93,7 @@ impl Hub {
         outcome: Result<PresenceOutcome, Unavailable>,
         due: bool,
     ) {
-        let Ok(PresenceOutcome { entered, left, counts }) = outcome else {
+        let Ok(PresenceOutcome { entered, left, counts, counted_at }) = outcome else {
             self.presence_failed(key, changes);
             if due {
                 self.announce(key);
@@ -109,8 +109,8 @@ impl Hub {
         });
         let left: Vec<_> = left.collect();
         let name = room.name.clone();
-        room.came_and_went(counts, &entered, &left);
-        self.tell(name, Telling::Presence { counts, entered, left });
+        room.came_and_went(counts, counted_at, &entered, &left);
+        self.tell(name, Telling::Presence { counts, counted_at, entered, left });
         if due {
             self.announce(key);
         } else {
@@ -125,8 +125,8 @@ impl Hub {
         let Some(room) = self.room_mut(key) else { return };
         let told = room.attendance.counts().total() <= detail_limit;
         match telling {
-            Telling::Presence { counts, entered, left } => {
-                room.came_and_went(counts, &entered, &left);
+            Telling::Presence { counts, counted_at, entered, left } => {
+                room.came_and_went(counts, counted_at, &entered, &left);
                 if now.saturating_sub(room.announced_at) >= self.config.presence_debounce_ms {
                     // It was collected where it happened.
                     self.announce(key);

@@ -32,6 +32,8 @@ pub(super) struct Room {
     /// The counts that everyone was told last.
     pub(super) announced: Counts,
     pub(super) announced_at: Millis,
+    /// When the store counted what is known, in its microseconds.
+    counted_at: u64,
     /// Who came and went since everyone was told, as the store said.
     pub(super) entered: HashMap<UserId, Arc<User>>,
     pub(super) left: HashMap<UserId, (Arc<User>, LeaveReason)>,
@@ -119,6 +121,7 @@ impl Room {
             attendance: Attendance::default(),
             announced: Counts::default(),
             announced_at: 0,
+            counted_at: 0,
             entered: HashMap::new(),
             left: HashMap::new(),
             told_otherwise: false,
@@ -166,8 +169,18 @@ impl Room {
     }
 
     /// Takes who came and went, as the store said, to be told with the next collection.
-    pub(super) fn came_and_went(&mut self, counts: Counts, entered: &[Arc<User>], left: &[(Arc<User>, LeaveReason)]) {
-        self.attendance.settle(counts);
+    pub(super) fn came_and_went(
+        &mut self,
+        counts: Counts,
+        counted_at: u64,
+        entered: &[Arc<User>],
+        left: &[(Arc<User>, LeaveReason)],
+    ) {
+        // What is told can overtake one another.
+        if counted_at >= self.counted_at {
+            self.counted_at = counted_at;
+            self.attendance.settle(counts);
+        }
         for user in entered {
             if self.left.remove(&user.id).is_none() {
                 self.entered.insert(user.id.clone(), user.clone());

@@ -110,7 +110,8 @@ impl Instance {
     pub(super) async fn told(&mut self, room: &RoomName) -> (Counts, Vec<Arc<User>>, Vec<(Arc<User>, LeaveReason)>) {
         loop {
             let event = tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("it must be told");
-            if let BrokerEvent::Told(of, Telling::Presence { counts, entered, left }) = event.expect("the store lives")
+            if let BrokerEvent::Told(of, Telling::Presence { counts, entered, left, .. }) =
+                event.expect("the store lives")
                 && of == *room
                 && !(entered.is_empty() && left.is_empty())
             {

@@ -2,7 +2,7 @@
 -- KEYS  answer: what the last call of this instance was answered; occupied; then for each room guests, members, admins, refs
 -- ARGV  number of the call, most users of a role to take out of a room, until when nobody's time can be over but by fault
 --       of its instance, then the rooms
--- Gives for each room: guests, members, admins, all that are kept, ms until the next expires (-1: none), then id, role and
+-- Gives for each room: guests, members, admins, all that are kept, ms until the next expires (-1: none), the time in microseconds, then id, role and
 -- name of each user taken out. A call that comes twice is answered twice the same.
 local call, most, deadline = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local before = redis.call('GET', KEYS[1])
@@ -18,7 +18,7 @@ if now >= deadline then most = 0 end
 for r = 4, #ARGV do
   local at = 2 + (r - 4) * 4
   local refs = KEYS[at + 4]
-  local room = { 0, 0, 0, 0, -1 }
+  local room = { 0, 0, 0, 0, -1, time[1] * 1000000 + time[2] }
   local first
   for i = 1, 3 do
     local set = KEYS[at + i]

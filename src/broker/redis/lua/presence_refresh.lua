@@ -1,7 +1,7 @@
 -- An instance says that users are still in a room.
 -- KEYS  guests, members, admins, refs, occupied: as in presence_sync.lua
 -- ARGV  incarnation, ttl ms, ms to keep the keys, '1' if expired users count, room, then the ids of the users
--- Gives guests, members, admins, all that are kept, ms until the first expires (-1: none), the places of users that are
+-- Gives guests, members, admins, all that are kept, ms until the first expires (-1: none), the time in microseconds, the places of users that are
 -- not known to be held by the instance and were left alone, and 1 if a user was missing from the counts.
 local me, ttl, keep, room = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[5]
 local time = redis.call('TIME')
@@ -55,4 +55,5 @@ for i = 1, 3 do
   end
 end
 redis.call('PEXPIRE', KEYS[4], keep)
-return { counts[1], counts[2], counts[3], all, first and math.max(0, first - now) or -1, table.concat(missing, ','), added }
+return { counts[1], counts[2], counts[3], all, first and math.max(0, first - now) or -1,
+  time[1] * 1000000 + time[2], table.concat(missing, ','), added }

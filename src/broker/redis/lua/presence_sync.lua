@@ -3,7 +3,7 @@
 --       occupied: room -> until when somebody is there; answer: what the last call of this instance was answered
 -- ARGV  incarnation, ttl ms, ms to keep the keys, '1' if expired users count, room, number of the call,
 --       then for each user: '+' or '-', id, role (1 guest, 2 member, 3 admin), name
--- Gives guests, members, admins, all that are kept, ms until the first expires (-1: none), and the places of the users
+-- Gives guests, members, admins, all that are kept, ms until the first expires (-1: none), the time in microseconds, and the places of the users
 -- that came to and went from the cluster. A call that comes twice is answered twice the same.
 local me, ttl, keep, room, call = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[5], ARGV[6]
 local time = redis.call('TIME')
@@ -81,4 +81,4 @@ for i = 1, 3 do
 end
 redis.call('PEXPIRE', KEYS[4], keep)
 if kept == 0 then redis.call('ZREM', KEYS[5], room) end
-return { counts[1], counts[2], counts[3], kept, first and math.max(0, first - now) or -1, said }
+return { counts[1], counts[2], counts[3], kept, first and math.max(0, first - now) or -1, time[1] * 1000000 + time[2], said }

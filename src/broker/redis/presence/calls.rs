@@ -33,6 +33,8 @@ pub(super) struct Answer {
     pub(super) kept: usize,
     /// When the first of them expires.
     pub(super) expires_in: Option<Duration>,
+    /// When they were counted, by Redis' clock in microseconds.
+    pub(super) counted_at: u64,
 }
 
 /// What a sync changed in the cluster.
@@ -79,7 +81,7 @@ impl Calls<'_> {
             args.extend([sign.into(), user.id.to_string(), number_of(user.role).to_string(), user.name.to_string()]);
         }
         let reply: Vec<Value> = scripts::run(&scripts::PRESENCE_SYNC, &self.context.clients.data, keys, args).await?;
-        let said = reply.get(5).and_then(Value::as_string).ok_or_else(unreadable)?;
+        let said = reply.get(6).and_then(Value::as_string).ok_or_else(unreadable)?;
         let (entered, left) = said.split_once(';').ok_or_else(unreadable)?;
         let of = |places| places_in(places).filter_map(|at| call.changes.get(at)).map(|change| change.user.clone());
         Ok(Synced { answer: answer(&reply)?, entered: of(entered).collect(), left: of(left).collect() })
@@ -91,9 +93,9 @@ impl Calls<'_> {
         args.extend(users.iter().map(|user| user.id.to_string()));
         let (script, data) = (&scripts::PRESENCE_REFRESH, &self.context.clients.data);
         let reply: Vec<Value> = scripts::run(script, data, self.room_keys(room), args).await?;
-        let missing = reply.get(5).and_then(Value::as_string).ok_or_else(unreadable)?;
+        let missing = reply.get(6).and_then(Value::as_string).ok_or_else(unreadable)?;
         let missing = places_in(&missing).filter_map(|at| users.get(at).cloned()).collect();
-        let readded = reply.get(6).and_then(Value::as_u64).is_some_and(|added| added > 0);
+        let readded = reply.get(7).and_then(Value::as_u64).is_some_and(|added| added > 0);
         Ok(Refreshed { answer: answer(&reply)?, missing, readded })
     }
 
@@ -115,7 +117,7 @@ impl Calls<'_> {
             .into_iter()
             .map(|room| {
                 let room = room.into_array();
-                Ok(Reaped { answer: answer(&room)?, lost: users_in(room.get(5..).unwrap_or_default()) })
+                Ok(Reaped { answer: answer(&room)?, lost: users_in(room.get(6..).unwrap_or_default()) })
             })
             .collect()
     }
@@ -195,7 +197,9 @@ fn counts(reply: &[Value]) -> Result<Counts, Error> {
 fn answer(reply: &[Value]) -> Result<Answer, Error> {
     let kept = reply.get(3).and_then(Value::as_usize).ok_or_else(unreadable)?;
     let expires_in = reply.get(4).and_then(Value::as_i64).ok_or_else(unreadable)?;
-    Ok(Answer { counts: counts(reply)?, kept, expires_in: u64::try_from(expires_in).ok().map(Duration::from_millis) })
+    let counted_at = reply.get(5).and_then(Value::as_u64).ok_or_else(unreadable)?;
+    let expires_in = u64::try_from(expires_in).ok().map(Duration::from_millis);
+    Ok(Answer { counts: counts(reply)?, kept, expires_in, counted_at })
 }
 
 /// Places in the list that was sent, by comma.
@@ -228,12 +232,12 @@ mod tests {
 
     #[test]
     fn answers_are_read_and_strange_ones_refused() {
-        let reply = [1, 2, 3, 7, 250].map(Value::from);
+        let reply = [1, 2, 3, 7, 250, 99].map(Value::from);
         let counts = Counts { guests: 1, members: 2, admins: 3 };
         let expires_in = Some(Duration::from_millis(250));
-        assert_eq!(answer(&reply).unwrap(), Answer { counts, kept: 7, expires_in });
-        assert_eq!(answer(&[0, 0, 0, 0, -1].map(Value::from)).unwrap().expires_in, None);
-        assert!(answer(&reply[..4]).is_err());
+        assert_eq!(answer(&reply).unwrap(), Answer { counts, kept: 7, expires_in, counted_at: 99 });
+        assert_eq!(answer(&[0, 0, 0, 0, -1, 1].map(Value::from)).unwrap().expires_in, None);
+        assert!(answer(&reply[..5]).is_err());
     }
 
     #[test]

@@ -171,7 +171,7 @@ mod tests {
         let (rooms, now) = (Rooms::default(), Instant::now());
         let room = rooms.enter(&RoomName::global());
         let seconds = Duration::from_secs;
-        let answer = |kept, expires_in| Answer { counts: Counts::default(), kept, expires_in };
+        let answer = |kept, expires_in| Answer { counts: Counts::default(), kept, expires_in, counted_at: 1 };
         room.plan(&answer(3, Some(seconds(2))), 3, now, seconds(4));
         assert!(rooms.due(now + seconds(99)).is_empty(), "all are ours");
         room.plan(&answer(4, Some(seconds(2))), 3, now, seconds(4));

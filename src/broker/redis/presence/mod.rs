@@ -38,7 +38,7 @@ use crate::{
     broker::{BrokerEvent, PresenceChange, PresenceOutcome, PresenceStore, Roster, Unavailable},
     protocol::{
         envelope::{Body, Telling},
-        event::{Counts, LeaveReason},
+        event::LeaveReason,
         ids::RoomName,
         user::User,
     },
@@ -212,7 +212,7 @@ impl Shared {
         let answer = self.tell(name, &mut held, &mut tally, &changes).await?;
         held.apply(&changes);
         self.plan(room, &held, &answer);
-        Ok(tally.into_outcome(answer.counts))
+        Ok(tally.into_outcome(answer.counts, answer.counted_at))
     }
 
     /// Puts right what an earlier call that failed may have changed.
@@ -263,9 +263,9 @@ impl Shared {
     }
 
     /// Tells this instance's hub and the other instances who came and went, and how many there are.
-    async fn announce(&self, room: RoomName, counts: Counts, tally: Tally, why: LeaveReason) {
+    async fn announce(&self, room: RoomName, answer: &Answer, tally: Tally, why: LeaveReason) {
         let (entered, left) = tally.into_parts();
-        let told = presence(counts, entered, left, why);
+        let told = presence(answer, entered, left, why);
         self.publish(&room, told.clone()).await;
         self.context.tell_hub(BrokerEvent::Told(room, told)).await;
     }
@@ -293,11 +293,12 @@ impl Shared {
         held.apply(&gone);
         let (entered, left) = tally.into_parts();
         if !left.is_empty() {
-            self.publish(&name, presence(answer.counts, entered, left, LeaveReason::Drained)).await;
+            self.publish(&name, presence(&answer, entered, left, LeaveReason::Drained)).await;
         }
     }
 }
 
-fn presence(counts: Counts, entered: Vec<Arc<User>>, left: Vec<Arc<User>>, why: LeaveReason) -> Telling {
-    Telling::Presence { counts, entered, left: left.into_iter().map(|user| (user, why)).collect() }
+fn presence(answer: &Answer, entered: Vec<Arc<User>>, left: Vec<Arc<User>>, why: LeaveReason) -> Telling {
+    let Answer { counts, counted_at, .. } = *answer;
+    Telling::Presence { counts, counted_at, entered, left: left.into_iter().map(|user| (user, why)).collect() }
 }

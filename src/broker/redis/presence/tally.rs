@@ -37,9 +37,9 @@ impl Tally {
     }
 
     /// With how many there are now.
-    pub(super) fn into_outcome(self, counts: Counts) -> PresenceOutcome {
+    pub(super) fn into_outcome(self, counts: Counts, counted_at: u64) -> PresenceOutcome {
         let (entered, left) = self.into_parts();
-        PresenceOutcome { entered, left, counts }
+        PresenceOutcome { entered, left, counts, counted_at }
     }
 }
 

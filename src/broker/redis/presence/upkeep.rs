@@ -105,10 +105,10 @@ impl Shared {
             self.plan(&room, &held, &answer);
             drop(held);
             if changed {
-                self.announce(name, answer.counts, tally, LeaveReason::Lost).await;
+                self.announce(name, &answer, tally, LeaveReason::Lost).await;
             } else {
-                // What other instances tell can overtake one another on its way; this puts the numbers right.
-                let told = presence(answer.counts, Vec::new(), Vec::new(), LeaveReason::Lost);
+                // Something that was told may not have come; this puts the numbers right.
+                let told = presence(&answer, Vec::new(), Vec::new(), LeaveReason::Lost);
                 self.context.tell_hub(BrokerEvent::Told(name, told)).await;
             }
         }
@@ -144,7 +144,7 @@ impl Shared {
             self.context.metrics.presence_reaped.inc_by(reaped.lost.len() as u64);
             let mut tally = Tally::default();
             reaped.lost.into_iter().for_each(|user| tally.leave(user));
-            self.announce(name.clone(), reaped.answer.counts, tally, LeaveReason::Lost).await;
+            self.announce(name.clone(), &reaped.answer, tally, LeaveReason::Lost).await;
         }
         Ok(())
     }
