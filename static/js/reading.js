@@ -9,7 +9,8 @@ export class Reading {
   #markers;
   #timers;
   #due = new Map();
-  #fresh = true;
+  #userId = null;
+  #fresh = true; // the room in view is not known yet
 
   /** `seq` after which the room in view shows what is new; undefined: nothing was. @type {number | undefined} */
   divider;
@@ -28,6 +29,8 @@ export class Reading {
 
   /** @param {string} userId whose reading it is from now on */
   open(userId) {
+    if (userId !== this.#userId) this.#fresh = true;
+    this.#userId = userId;
     this.#markers.open(userId);
   }
 
@@ -66,10 +69,10 @@ export class Reading {
    */
   seen(room) {
     const { seq } = room.timeline.position ?? {};
-    if (seq === undefined || !this.#markers.set(room, seq)) return false;
+    if (seq === undefined) return false;
     // Guests' markers are kept by the page alone.
-    if (this.#client.user?.role !== 'guest') this.#tell(room.name);
-    return true;
+    if (this.#client.user?.role !== 'guest' && seq > (room.read ?? -1)) this.#tell(room.name);
+    return this.#markers.set(room, seq);
   }
 
   #tell(name) {
@@ -78,7 +81,7 @@ export class Reading {
       this.#due.delete(name);
       const room = this.#client.room(name);
       const seq = room && this.#markers.get(room);
-      if (seq !== undefined) this.#client.read(name, seq).catch(() => {});
+      if (seq !== undefined) this.#client.read(name, seq).then(() => (room.read = Math.max(seq, room.read ?? 0)), () => {});
     }, TELL_MS));
   }
 

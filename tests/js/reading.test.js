@@ -7,7 +7,7 @@ import { Reading } from '../../static/js/reading.js';
 import { Room } from '../../static/js/room.js';
 import { SafeStorage } from '../../static/js/storage.js';
 import { asBadge, pageTitle, unread, UNREAD_MAX } from '../../static/js/unread.js';
-import { FakeTimers, MemoryStorage, ana, ben, joined, message } from './support.js';
+import { FakeTimers, MemoryStorage, ana, ben, joined, message, settled } from './support.js';
 
 let storage;
 let timers;
@@ -130,6 +130,25 @@ test('the server is told of a member, once for many, and never of a guest', () =
   reading.seen(room);
   timers.pass(10_000);
   assert.deepEqual(client.told, []);
+});
+
+test('the server learns of a room that a member sees for the first time', async () => {
+  openPage({ ...ana, role: 'member' });
+  join({ seq: 2, entries: [message(1), message(2)] });
+  reading.seen(room);
+  timers.pass(2_000);
+  await settled();
+  reading.seen(room);
+  timers.pass(10_000);
+  assert.deepEqual(client.told, [['tea', 2]]);
+});
+
+test('somebody else who logs in has a line of their own', () => {
+  join({ seq: 2, entries: [message(1), message(2)] });
+  reading.open('u:carol');
+  room.reset('u:carol');
+  join({ seq: 2, entries: [message(1), message(2)], read: 1 });
+  assert.equal(reading.divider, 1);
 });
 
 test('what was read on another device is read here', () => {

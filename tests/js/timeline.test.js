@@ -135,3 +135,33 @@ test('however events are repeated, dropped and swapped, what is shown is a prefi
     assert.deepEqual(subject.messages.map(({ seq }) => seq), Array.from({ length: subject.position.seq }, (_, at) => at + 1));
   }
 });
+
+test('while somebody reads back nothing is taken away, and after that it is', () => {
+  timeline = new Timeline({ userId: ana.id, capacity: 16 });
+  timeline.joined(joined({ seq: 0 }));
+  timeline.held = true;
+  for (let seq = 1; seq <= 100; seq += 1) timeline.apply(message(seq));
+  assert.equal(timeline.messages.length, 100);
+  timeline.held = false;
+  timeline.apply(message(101));
+  assert.ok(timeline.messages.length <= 16);
+  assert.equal(timeline.messages.at(-1).id, 'm101');
+  assert.equal(timeline.hasOlder, true);
+  assert.equal(timeline.find('m1'), undefined, 'what is gone is not found');
+});
+
+test('a message is found by its id, wherever it came from', () => {
+  timeline.joined(joined({ seq: 30, entries: [message(20), message(25), message(30)] }));
+  timeline.prepend([message(3), message(11)], true);
+  timeline.apply(message(31));
+  timeline.apply(message(undefined, { id: 'p' }));
+  for (const id of ['m3', 'm11', 'm20', 'm25', 'm30', 'm31', 'p']) assert.equal(timeline.find(id)?.id, id);
+  assert.equal(timeline.find('m1'), undefined, 'it went with the old snapshot');
+  timeline.apply({ type: 'edited', seq: 32, ts: 32, messageId: 'm11', text: 'new', by: ben });
+  assert.equal(timeline.find('m11').text, 'new');
+});
+
+test('the log can be read from its end', () => {
+  timeline.apply(message(3));
+  assert.deepEqual([...timeline.backward()].map(({ seq }) => seq), [3, 2, 1]);
+});
