@@ -200,6 +200,8 @@ export class LogView {
     if (!this.#room.timeline.hasOlder || (!asked && performance.now() < this.#restUntil)) return Promise.resolve();
     this.#loading ??= this.#acts.older().catch(() => (this.#restUntil = performance.now() + REST_MS)).then(() => {
       this.#loading = null;
+      // Who waits for it at the top cannot scroll any further, so no event would ask for what has come.
+      if (!this.#stick && this.#scroll.scrollTop < AHEAD) this.#span.up(this.#room.timeline.messages);
       this.#acts.draw();
     });
     return this.#loading;
