@@ -60,11 +60,12 @@ pub async fn asset(request: HttpRequest, state: Data<AppState>) -> Answer {
         return Ok(response.finish());
     }
     response.insert_header((header::CONTENT_TYPE, media_type(path)));
-    if state.static_dir.is_none() && packing::wanted(&request) {
-        if let Some(packed) = packing::packed(path, &asset.bytes, asset.hash) {
-            response.insert_header((header::CONTENT_ENCODING, "gzip")).insert_header((header::VARY, "accept-encoding"));
-            return Ok(response.body(packed));
-        }
+    if state.static_dir.is_none()
+        && packing::wanted(&request)
+        && let Some(packed) = packing::packed(path, &asset.bytes, asset.hash)
+    {
+        response.insert_header((header::CONTENT_ENCODING, "gzip")).insert_header((header::VARY, "accept-encoding"));
+        return Ok(response.body(packed));
     }
     Ok(match asset.bytes {
         Cow::Borrowed(bytes) => response.body(bytes),
