@@ -13,7 +13,7 @@ import { Pacer } from './pacer.js';
 import { Pending } from './pending.js';
 import { People } from './people.js';
 import { Reading } from './reading.js';
-import { match } from './shortcuts.js';
+import { isText, match } from './shortcuts.js';
 import { RoomList } from './sidebar.js';
 import { Status } from './status.js';
 import { SafeStorage, pageStorage, tabStorage } from './storage.js';
@@ -176,7 +176,10 @@ const SHORTCUTS = {
 function pressed(event) {
   if (document.querySelector('dialog[open]')) return;
   const { target } = event;
-  const does = match(event, { inMessage: target.matches('#log > li'), inField: target.matches('input, textarea') });
+  const inMessage = target.matches('#log > li') && !log.pointedAt;
+  const does = match(event, { inMessage, inField: target.matches('input, textarea') });
+  // Who clicked somewhere and then types means the message box.
+  if (!does && !inMessage && target.matches('body, #log > li') && isText(event)) return $('text').focus();
   if (!does) return;
   event.preventDefault();
   if (SHORTCUTS[does]) SHORTCUTS[does]();
@@ -234,7 +237,9 @@ addEventListener('hashchange', follow);
 addEventListener('keydown', pressed);
 addEventListener('focus', () => (rooms.refresh(), redraw()));
 addEventListener('blur', () => reading.away(client.room(current)));
-addEventListener('storage', ({ key }) => {
+addEventListener('storage', ({ key, newValue }) => {
+  // Sent or given up in another tab: here too.
+  if (key?.startsWith('hubbub.outbox.') && newValue === null) client.discard(key.slice(key.lastIndexOf('/') + 1));
   if (key === 'hubbub.rooms') {
     const kept = remembered();
     for (const name of kept) client.join(name);

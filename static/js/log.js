@@ -52,8 +52,17 @@ export class LogView {
     $('older').addEventListener('click', () => this.#older(true));
     this.#log.addEventListener('click', (event) => this.#clicked(event));
     this.#log.addEventListener('pointerover', ({ target }) => !this.#toolbar.focused && this.#attach(itemOf(target)));
-    this.#log.addEventListener('focusin', ({ target }) => this.#focused(itemOf(target)));
+    let pressing = false;
+    this.#log.addEventListener('pointerdown', () => (pressing = true));
+    addEventListener('pointerup', () => (pressing = false));
+    this.#log.addEventListener('focusin', ({ target }) => {
+      this.pointedAt = pressing;
+      this.#focused(itemOf(target));
+    });
   }
+
+  /** Whether the message that has the focus was pressed with a pointer: keys are then no shortcuts. */
+  pointedAt = false;
 
   /** @returns {boolean} whether the newest message is in view */
   get atEnd() {

@@ -27,6 +27,7 @@ export class Picker {
     this.#input.value = '';
     this.#search();
     this.#dialog.showModal();
+    if (matchMedia('(hover: none)').matches) this.#grid.focus(); // the search would bring a keyboard over it
     this.#place(beside.getBoundingClientRect());
   }
 

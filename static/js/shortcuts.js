@@ -54,3 +54,6 @@ export function match(event, { inMessage, inField }) {
   const fits = ({ does, fits: test }) => test(event) && !(inField && does === 'help');
   return ((inMessage && OF_MESSAGE.find(fits)) || OF_PAGE.find(fits))?.does ?? null;
 }
+
+/** Whether a key writes something. @param {KeyboardEvent} event @returns {boolean} */
+export const isText = ({ key, altKey, ctrlKey, metaKey }) => [...key].length === 1 && key !== ' ' && !altKey && !ctrlKey && !metaKey;

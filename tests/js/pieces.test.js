@@ -7,7 +7,7 @@ import { COLUMNS, EMOJIS, findEmojis, moveIn } from '../../static/js/emojis.js';
 import { nameOfDay, stand } from '../../static/js/groups.js';
 import { Pacer } from '../../static/js/pacer.js';
 import { Roster, headcount } from '../../static/js/roster.js';
-import { SHORTCUTS, match } from '../../static/js/shortcuts.js';
+import { SHORTCUTS, isText, match } from '../../static/js/shortcuts.js';
 import { Tabs } from '../../static/js/tabs.js';
 import { Typing } from '../../static/js/typing.js';
 import { describe } from '../../static/js/words.js';
@@ -154,6 +154,13 @@ test('keys do what the list says, and in a field characters are text', () => {
   assert.equal(match(key('r', { ctrlKey: true }), { ...page, inMessage: true }), null, 'that reloads the page');
   assert.equal(match(key('?', { isComposing: true }), page), null);
   assert.ok(SHORTCUTS.flatMap(([, keys]) => keys).every(({ keys, says }) => keys.length > 0 && says));
+});
+
+test('what writes something is text, in any script', () => {
+  const key = (name, more) => ({ key: name, altKey: false, ctrlKey: false, metaKey: false, ...more });
+  for (const name of ['a', 'ß', 'م', '😀']) assert.equal(isText(key(name)), true, name);
+  for (const name of ['Enter', 'F5', ' ', 'ArrowUp']) assert.equal(isText(key(name)), false, name);
+  assert.equal(isText(key('a', { ctrlKey: true })), false);
 });
 
 test('tabs tell each other who they are, and believe nothing odd', () => {
