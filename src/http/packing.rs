@@ -14,12 +14,17 @@ use actix_web::{
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
-/// By path: of which content (its SHA-256), and how it is packed. As many as the program has files; a build for
-/// development reads them from the folder, so that the content may change under the same path.
-static PACKED: LazyLock<RwLock<HashMap<String, Packed>>> = LazyLock::new(RwLock::default);
+/// A file as it is sent.
+#[derive(Clone)]
+struct Packed {
+    /// The SHA-256 of what is in it.
+    of: [u8; 32],
+    bytes: Bytes,
+}
 
-/// The SHA-256 of a file's content, and the file in gzip's format.
-type Packed = ([u8; 32], Bytes);
+/// By path; as many as the program has files. A build for development reads them from the folder, so that the content
+/// may change under the same path.
+static PACKED: LazyLock<RwLock<HashMap<String, Packed>>> = LazyLock::new(RwLock::default);
 
 /// Whether the answer to a request may be packed.
 pub(super) fn wanted(request: &HttpRequest) -> bool {
@@ -34,11 +39,11 @@ pub(super) fn packed(path: &str, content: &[u8], hash: [u8; 32]) -> Option<Bytes
     // Whoever panicked while holding it left whole entries behind.
     let known = PACKED.read().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
     let bytes = match known {
-        Some((of, bytes)) if of == hash => bytes,
+        Some(known) if known.of == hash => known.bytes,
         _ => {
             let bytes = pack(content)?;
             let mut all = PACKED.write().unwrap_or_else(PoisonError::into_inner);
-            all.insert(path.to_owned(), (hash, bytes.clone()));
+            all.insert(path.to_owned(), Packed { of: hash, bytes: bytes.clone() });
             bytes
         }
     };

@@ -47,7 +47,8 @@ export class Composer {
 
   /** @param {object} message */
   reply(message) {
-    this.#set({ kind: 'reply', message }, `Replying to ${message.from.name}: ${message.text}`, this.#mode?.kind === 'edit' ? this.#draft() : this.#text.value);
+    const text = this.#mode?.kind === 'edit' ? this.#draft() : this.#text.value;
+    this.#set({ kind: 'reply', message }, `Replying to ${message.from.name}: ${message.text}`, text);
     this.#text.focus();
   }
 

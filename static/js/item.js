@@ -1,5 +1,5 @@
 import { element, face, hue, roleBadge } from './dom.js';
-import { nameOfDay, timeOf } from './groups.js';
+import { nameOfDay, stand, timeOf } from './groups.js';
 import { mentions } from './mentions.js';
 import { textOf } from './text.js';
 
@@ -29,6 +29,20 @@ export function buildItem(message, { me, quoted, open }) {
     deleted ? null : reactions(message));
   item.classList.toggle('to-me', !own && !deleted && mentions(text, me?.name));
   return item;
+}
+
+/**
+ * Shows how an item stands to the one before it: a new day, a new author, the first that is new.
+ * @param {HTMLLIElement} item
+ * @param {import('./timeline.js').Message} message
+ * @param {import('./timeline.js').Message | null} before
+ * @param {boolean} firstNew
+ */
+export function placeItem({ classList }, message, before, firstNew) {
+  const { newDay, follows } = stand(message, before);
+  classList.toggle('new-day', newDay);
+  classList.toggle('follows', follows && !firstNew);
+  classList.toggle('first-unread', firstNew);
 }
 
 function quote(message) {

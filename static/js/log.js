@@ -1,6 +1,6 @@
+import { restoreAnchor, takeAnchor } from './anchor.js';
 import { $ } from './dom.js';
-import { stand } from './groups.js';
-import { buildItem } from './item.js';
+import { buildItem, placeItem } from './item.js';
 import { Span } from './span.js';
 import { Toolbar } from './toolbar.js';
 
@@ -78,14 +78,14 @@ export class LogView {
     if (room !== this.#room) this.#clear(room);
     this.#me = me;
     const { messages, hasOlder } = room.timeline;
-    const anchor = this.#stick ? null : this.#anchor();
+    const anchor = this.#stick ? null : takeAnchor(this.#scroll, this.#log);
     const { start, end } = this.#span.range(messages);
     this.#update(messages, start, end, this.#firstNew(divider));
     $('older').hidden = !hasOlder || start > 0;
     $('latest').hidden = this.atEnd;
     if (this.#stick) this.#down();
     if (this.#arriving && room.live) this.#arrive();
-    if (anchor) this.#restore(anchor);
+    if (anchor) restoreAnchor(this.#scroll, this.#shown.get(anchor.node.dataset.id)?.node, anchor.offset);
     if (hasOlder && this.#scroll.scrollHeight <= this.#scroll.clientHeight) this.#older();
   }
 
@@ -144,7 +144,7 @@ export class LogView {
     let previous = null;
     for (let at = start; at < end; at += 1) {
       const node = this.#node(messages[at]);
-      setPlace(node, stand(messages[at], messages[at - 1] ?? null), messages[at].id === firstNew);
+      placeItem(node, messages[at], messages[at - 1] ?? null, messages[at].id === firstNew);
       const place = previous ? previous.nextElementSibling : this.#log.firstElementChild;
       if (node !== place) this.#log.insertBefore(node, place);
       previous = node;
@@ -216,25 +216,6 @@ export class LogView {
     return this.#loading;
   }
 
-  // The first message in view, and where it stands: it stands there again after the update.
-  #anchor() {
-    const { scrollTop } = this.#scroll;
-    const items = this.#log.children;
-    let [low, high] = [0, items.length - 1];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (items[middle].offsetTop + items[middle].offsetHeight <= scrollTop) low = middle + 1;
-      else high = middle;
-    }
-    return items[low] ? { id: items[low].dataset.id, offset: items[low].offsetTop - scrollTop } : null;
-  }
-
-  #restore({ id, offset }) {
-    const node = this.#shown.get(id)?.node;
-    const wanted = node && node.offsetTop - offset;
-    if (node && Math.abs(this.#scroll.scrollTop - wanted) >= 1) this.#scroll.scrollTop = wanted;
-  }
-
   #down() {
     this.#scroll.scrollTop = this.#scroll.scrollHeight;
   }
@@ -301,12 +282,6 @@ export class LogView {
     node.classList.add('found');
     setTimeout(() => node.classList.remove('found'), FOUND_MS);
   }
-}
-
-function setPlace({ classList }, { newDay, follows }, firstNew) {
-  classList.toggle('new-day', newDay);
-  classList.toggle('follows', follows && !firstNew);
-  classList.toggle('first-unread', firstNew);
 }
 
 const itemOf = (node) => node.closest('#log > li');

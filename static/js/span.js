@@ -9,6 +9,7 @@ const STEP = 40;
  */
 export class Span {
   #first = null;
+  #at = 0; // where the first was last, to look there first: a long room is searched once
 
   /** @returns {boolean} whether it moves along with the newest message */
   get following() {
@@ -25,12 +26,12 @@ export class Span {
    * @returns {{start: number, end: number}} of the stretch, end exclusive
    */
   range(messages) {
-    const held = this.#first === null ? -1 : messages.findIndex(({ id }) => id === this.#first);
-    if (held < 0) {
+    if (this.#first !== null && messages[this.#at]?.id !== this.#first) this.#at = messages.findIndex(({ id }) => id === this.#first);
+    if (this.#first === null || this.#at < 0) {
       this.#first = null; // what it began with is gone: the room was read afresh
       return { start: Math.max(0, messages.length - SIZE), end: messages.length };
     }
-    return { start: held, end: Math.min(messages.length, held + SIZE) };
+    return { start: this.#at, end: Math.min(messages.length, this.#at + SIZE) };
   }
 
   /** Stays where it is. @param {{id: string}[]} messages */

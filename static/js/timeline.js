@@ -33,6 +33,7 @@ export class Timeline {
   #seqs = new Map(); // of the logged messages, by id
   #provisional = [];
   #older = false;
+  #all = null; // both, until one changes
 
   /** While somebody reads back in it, what is held stays, up to {@link HELD_MAX}. */
   held = false;
@@ -52,9 +53,10 @@ export class Timeline {
     return this.#position && { ...this.#position };
   }
 
-  /** @returns {Message[]} in log order, provisional ones last */
+  /** @returns {readonly Message[]} in log order, provisional ones last; the same array until something changes */
   get messages() {
-    return [...this.#logged, ...this.#provisional];
+    this.#all ??= [...this.#logged, ...this.#provisional];
+    return this.#all;
   }
 
   /** @returns {Iterable<Message>} what is in the log, newest first; for those who need only the end */
@@ -81,6 +83,7 @@ export class Timeline {
    */
   joined(event) {
     if (event.provisional) return { outcome: 'provisional', applied: [] };
+    this.#all = null;
     if (event.recovered) return this.#recover(event);
     this.#logged = [];
     this.#seqs.clear();
@@ -97,6 +100,7 @@ export class Timeline {
    * @returns {'applied' | 'provisional' | 'duplicate' | 'gap'} after `gap` the room must be joined again with `since`
    */
   apply(event) {
+    this.#all = null;
     if (event.seq === undefined) return this.#hold(event);
     if (this.#position && event.seq <= this.#position.seq) return 'duplicate';
     if (event.seq !== this.#position?.seq + 1) return 'gap';
@@ -111,6 +115,7 @@ export class Timeline {
    * @param {boolean} more whether there are still older ones
    */
   prepend(entries, more) {
+    this.#all = null;
     // What lies after the position arrives as events.
     const end = this.oldestSeq ?? (this.#position?.seq ?? 0) + 1;
     const page = entries.filter((entry) => Number.isInteger(entry.seq) && entry.seq < end);
@@ -121,6 +126,7 @@ export class Timeline {
 
   /** Removes provisional messages the server could not store (`notice undelivered`). @param {string[]} ids */
   drop(ids) {
+    this.#all = null;
     this.#provisional = this.#provisional.filter((message) => !ids.includes(message.id));
   }
 

@@ -115,8 +115,7 @@ impl Person {
     pub(super) async fn react(&self, on: &str, name: &str) {
         self.act(on, "react").await;
         self.waits_for("document.querySelector('#picker').open").await;
-        self.press(name).await;
-        self.press(&char::from(Key::Enter).to_string()).await;
+        self.find("#emoji").await.send_keys(&format!("{name}{}", char::from(Key::Enter))).await.unwrap();
         self.waits_for("!document.querySelector('#picker').open").await;
     }
 

@@ -88,7 +88,7 @@ async fn what_is_said_in_another_room_is_counted_there() {
     bob.send_acked("tea", "two left").await;
     bob.send_acked("tea", "@Ana one left").await;
     ana.waits_for("document.querySelector('#rooms [data-room=tea] .unread')?.textContent === '2'").await;
-    ana.waits_for("document.querySelector('#rooms [data-room=tea] .mention')?.textContent === '1'").await;
+    ana.waits_for("document.querySelector('#rooms [data-room=tea] .called')?.textContent === '1'").await;
     ana.waits_for("document.title.includes('2') || document.title.includes('1')").await;
     ana.sees(&[]).await;
     ana.click("#rooms [data-room=tea]").await;

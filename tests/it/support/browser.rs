@@ -29,6 +29,9 @@ const FLAGS: [&str; 10] = [
     "--window-size=1280,800",
 ];
 
+/// How often a chromedriver is started before there is none.
+const STARTS: usize = 4;
+
 /// A chromedriver on a free port; browsers it started end with it.
 pub(crate) struct Driver {
     process: Child,
@@ -36,7 +39,15 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
+    /// Starts one. Now and then its port is taken after all, since it wants the same one for IPv4 and IPv6: it then
+    /// says none.
     pub(crate) fn start() -> Self {
+        (0..STARTS)
+            .find_map(|_| Self::try_start())
+            .unwrap_or_else(|| panic!("chromedriver does not say its port; {HELP}"))
+    }
+
+    fn try_start() -> Option<Self> {
         let mut command = Command::new("chromedriver");
         let command = command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().expect(HELP);
@@ -45,13 +56,12 @@ impl Driver {
             lines.find_map(|line| line.split_once("started successfully on port ")?.1.strip_suffix('.')?.parse().ok());
         // It would stop at a full pipe.
         thread::spawn(move || lines.for_each(drop));
-        let Some(port) = said else {
+        if said.is_none() {
             // It may have ended by itself.
             let _ = process.kill();
             process.wait().unwrap();
-            panic!("chromedriver does not say its port; {HELP}");
-        };
-        Self { process, port }
+        }
+        said.map(|port| Self { process, port })
     }
 
     /// A browser with a fresh profile: a person of its own.
