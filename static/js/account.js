@@ -1,6 +1,9 @@
 import { $ } from './dom.js';
 import { Tabs } from './tabs.js';
 
+/** What is written to the storage may reach a tab of another process later than what it is told, milliseconds. */
+const SETTLE_MS = 300;
+
 /**
  * Who one is: a guest by name, or somebody logged in. The session is a cookie the page never sees;
  * after each change the client connects anew to be whoever the cookie says, and the other tabs follow.
@@ -45,7 +48,7 @@ export class Account {
       this.#client.forget();
       return this.#client.connect({ name });
     }
-    if (this.#changed) this.#tabs.tell(user);
+    if (this.#changed) setTimeout(() => this.#tabs.tell(user), SETTLE_MS);
     this.#changed = false;
   }
 
