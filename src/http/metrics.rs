@@ -65,11 +65,12 @@ async fn report(state: &AppState) -> Report {
         connected_clients: info.connected_clients,
     });
     let instances: Vec<_> = instances.collect();
+    let distributed = state.broker.mode() != Mode::Standalone;
     Report {
         timestamp: rfc3339(now),
         instance_id: state.instance.id.clone(),
-        distributed_mode: state.broker.mode() != Mode::Standalone,
-        pubsub: PubSub::of(&state.metrics, !state.broker.is_healthy()),
+        distributed_mode: distributed,
+        pubsub: PubSub::of(&state.metrics, distributed, !state.broker.is_healthy()),
         chat: Chat { connected_clients: state.metrics.open_connections() },
         cluster: Cluster { active_instances: instances.len(), instances },
     }

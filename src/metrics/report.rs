@@ -33,7 +33,8 @@ pub struct PubSub {
     pub messages_received: u64,
     /// Entries not taken.
     pub publish_failures: u64,
-    /// Mean time from accepting a command to its entry back at the hub, in milliseconds.
+    /// Mean time from publishing a batch to its frame back from Redis, in milliseconds; of a server that stands alone, from
+    /// accepting a command to its committed entry back at the hub.
     pub average_latency_ms: f64,
     /// The longest of those, in milliseconds.
     pub max_latency_ms: f64,
@@ -77,8 +78,8 @@ pub struct InstanceReport {
 
 impl PubSub {
     /// Reads the counters.
-    pub fn of(metrics: &Metrics, is_degraded: bool) -> Self {
-        let latency = &metrics.publish_latency_seconds;
+    pub fn of(metrics: &Metrics, distributed: bool, is_degraded: bool) -> Self {
+        let latency = if distributed { &metrics.receipt_seconds } else { &metrics.publish_latency_seconds };
         Self {
             messages_published: metrics.messages_published.get(),
             messages_received: metrics.entries_received.get(),
@@ -141,7 +142,7 @@ mod tests {
             timestamp: rfc3339(0),
             instance_id,
             distributed_mode: false,
-            pubsub: PubSub { uptime: 0, ..PubSub::of(&Metrics::default(), false) },
+            pubsub: PubSub { uptime: 0, ..PubSub::of(&Metrics::default(), false, false) },
             chat: Chat { connected_clients: 3 },
             cluster: Cluster { active_instances: 1, instances: vec![here] },
         };

@@ -137,6 +137,12 @@ series! {
     epochs_moved: Counter;
     /// Gaps filled from the log.
     catchups: Counter;
+    /// Entries delivered late, from a read of the log.
+    recovered_entries: Counter;
+    /// Gaps the log could not fill: everyone in the room was given a fresh position.
+    unrecoverable_gaps: Counter;
+    /// Appends answered as duplicates: retries, and changes that changed nothing.
+    duplicate_acks: Counter;
     /// Seconds from accepting a command to its committed entry back at the hub.
     publish_latency_seconds: Latency = Latency::new(exponential_buckets(0.0005, 2.0, 14));
     /// Seconds a commit to the log took.
@@ -145,6 +151,8 @@ series! {
     commit_entries: Histogram = Histogram::new(exponential_buckets(1.0, 2.0, 11));
     /// Changes that wait for the log, those on their way included.
     outbox_waiting: Gauge;
+    /// Seconds the oldest change in front of the log has waited.
+    outbox_age_seconds: Gauge;
     /// Messages accepted while the log was away.
     provisional: Counter;
     /// Provisional messages that could no longer be logged.

@@ -105,7 +105,9 @@ impl Hub {
 
     fn count_append(&mut self, appended: &Result<Appended, AppendError>, since: Instant) {
         match appended {
-            Ok(appended) if appended.duplicate => {}
+            Ok(appended) if appended.duplicate => {
+                self.metrics.duplicate_acks.inc();
+            }
             Ok(_) => {
                 self.metrics.messages_published.inc();
                 self.metrics.publish_latency_seconds.observe(since.elapsed());

@@ -210,6 +210,8 @@ impl Hub {
         if !result.deliver.is_empty() || result.moved {
             self.metrics.catchups.inc();
         }
+        self.metrics.recovered_entries.inc_by(result.deliver.len() as u64);
+        self.metrics.unrecoverable_gaps.inc_by(u64::from(result.moved));
         if let Some(recent) = recent {
             if let Some(room) = self.room_mut(key) {
                 room.set_recent(Rc::clone(&recent));

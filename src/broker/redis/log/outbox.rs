@@ -140,6 +140,12 @@ impl<R> Outbox<R> {
         begin
     }
 
+    /// When the change came that has waited longest.
+    pub(super) fn oldest(&self) -> Option<Millis> {
+        let first = |queue: &Queue<R>| queue.in_flight.iter().chain(&queue.waiting).map(|item| item.since).min();
+        self.rooms.values().filter_map(first).min()
+    }
+
     /// The room's next batch, which is then on its way; `None` when its server is to stop.
     pub(super) fn take(&mut self, room: &RoomName) -> Option<Batch> {
         let queue = self.rooms.get_mut(room)?;
@@ -526,12 +532,15 @@ mod tests {
         }
         outbox.push(room(), said(n, "zoe", "x"), n, 100, &mut out);
         assert_eq!(out.answers.pop(), Some((n, Err(AppendError::Unavailable))));
+        assert_eq!(outbox.oldest(), Some(0));
         outbox.expire(300, &mut out);
         assert!(out.undelivered.is_empty());
         outbox.expire(301, &mut out);
         assert_eq!(out.undelivered.len(), USER_PROVISIONAL);
         assert_eq!(outbox.len(), ROOM_PROVISIONAL - USER_PROVISIONAL);
+        assert_eq!(outbox.oldest(), Some(100));
         outbox.expire(401, &mut out);
+        assert_eq!(outbox.oldest(), None);
         assert_eq!((outbox.len(), outbox.rooms.len(), outbox.users.len()), (0, 0, 0));
     }
 

@@ -320,11 +320,13 @@ async fn sweep(publisher: Weak<Publisher>) {
         let Some(publisher) = publisher.upgrade() else { return };
         let now = publisher.context.clock.now_ms();
         let mut out = Effects::default();
-        let waiting = {
+        let (waiting, oldest) = {
             let mut outbox = publisher.outbox();
             outbox.expire(now, &mut out);
-            outbox.len()
+            (outbox.len(), outbox.oldest())
         };
+        let age = oldest.map_or(0, |since| now.saturating_sub(since) / 1_000);
+        publisher.context.metrics.outbox_age_seconds.set(i64::try_from(age).unwrap_or(i64::MAX));
         publisher.context.metrics.outbox_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         publisher.say(out);
         publisher.ring().forget(now);
