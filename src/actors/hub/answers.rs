@@ -59,9 +59,9 @@ impl Hub {
                 }
                 self.sweep_room(room);
             }
-            (Waiting::Page { room }, Answer::Recover(recovery)) => {
+            (Waiting::Page { room, since }, Answer::Recover(recovery)) => {
                 self.answered_about(room);
-                self.page_was_read(room, recovery);
+                self.page_was_read(room, &since, recovery);
                 self.sweep_room(room);
             }
             (Waiting::Track { room }, Answer::Recover(recovery)) => {

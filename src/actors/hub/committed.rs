@@ -27,7 +27,7 @@ use crate::{
 /// How long after a failed read of a room's log it is tried again.
 const RETRY_READ: Duration = Duration::from_secs(1);
 
-/// Rooms held against their logs at once (REDIS.md section 6).
+/// Logs being read above which rooms wait to be held against theirs (REDIS.md section 6).
 const CHECKS: usize = 32;
 
 impl Handler<Brought> for Hub {
@@ -63,11 +63,11 @@ impl Hub {
             Observed::Duplicate | Observed::Waits => {}
             Observed::Gap => {
                 self.metrics.gaps.inc();
-                self.read_log(key);
+                self.read_log_from_now(key);
             }
             Observed::Fork => {
                 self.metrics.forks.inc();
-                self.read_log(key);
+                self.read_log_from_now(key);
             }
         }
     }
@@ -119,8 +119,8 @@ impl Hub {
         while self.checking < CHECKS
             && let Some(key) = self.checks.pop_front()
         {
-            if self.room_mut(key).is_some_and(|room| std::mem::take(&mut room.check_due) && !room.log_asked) {
-                self.read_log(key);
+            if self.room_mut(key).is_some_and(|room| std::mem::take(&mut room.check_due)) {
+                self.read_log_from_now(key);
             }
         }
     }
@@ -166,6 +166,14 @@ impl Hub {
             if let Some(known) = known.filter(|known| known.standing(key) == Some(Standing::Provisional(joiner.turn))) {
                 self.outboxes.push(known.worker, Delivery::To(joiner.connection, frame.clone()));
             }
+        }
+    }
+
+    /// Reads a room's log as it is from now on: a read that is under way may have come too early, and is followed by another.
+    fn read_log_from_now(&mut self, key: RoomKey) {
+        match self.room_mut(key) {
+            Some(room) if room.log_asked => room.read_stale = true,
+            _ => self.read_log(key),
         }
     }
 
@@ -223,9 +231,11 @@ impl Hub {
         for entry in &result.deliver {
             self.pass_on(key, entry);
         }
-        if result.again {
+        let stale = self.room_mut(key).is_some_and(|room| std::mem::take(&mut room.read_stale));
+        if result.again || stale {
             self.read_log(key);
-        } else {
+        }
+        if !result.again {
             self.unpark(key);
             self.place_provisional(key);
         }
@@ -246,9 +256,7 @@ impl Hub {
             let Some(&key) = self.names.get(&name) else { continue };
             let Some(room) = self.room_mut(key) else { continue };
             room.retry_due = false;
-            if room.track.settled().is_none() || !room.provisional.is_empty() {
-                self.read_log(key);
-            }
+            self.read_log(key);
         }
     }
 

@@ -54,7 +54,7 @@ impl Hub {
             Ok(entered) => entered,
             Err(refusal) => return self.refuse(connection, id, Some(name), refusal),
         };
-        self.begin(key, Joiner { connection, turn, id, asked: true, since, read: None, found: None });
+        self.begin(key, Joiner::new(connection, turn, since).asked_as(id));
     }
 
     /// Starts a join: asks for the read marker, if one is kept, and goes on.
@@ -92,6 +92,11 @@ impl Hub {
             room.connections += 1;
             room.attendance.enter(&user);
             self.unsettled.push(key);
+        } else if matches!(standing, Some(Standing::Provisional(_)))
+            && let Some(room) = self.room_mut(key)
+        {
+            // This join takes the place of the one that waits.
+            room.provisional.retain(|joiner| joiner.connection != connection);
         }
         let Some(known) = self.connections.get_mut(&connection) else { return Err(busy()) };
         known.turns = known.turns.wrapping_add(1);
@@ -124,8 +129,7 @@ impl Hub {
                 if let Some(room) = self.room_mut(key) {
                     room.log_asked = false;
                 }
-                // The next collection asks again.
-                self.unsettled.push(key);
+                self.retry_read(key);
                 self.fail_all_joins(key);
             }
             Err(_) => self.fail_all_joins(key),
@@ -169,35 +173,46 @@ impl Hub {
         let since = room.wanting_page.iter().filter_map(|joiner| joiner.since.as_ref()).min_by_key(|since| since.seq);
         let Some(since) = since.cloned() else { return };
         room.page_asked = Some(since.clone());
-        let question = Question::Recover { room: room.name.clone(), since: Some(since) };
+        room.page_spoiled = false;
+        let question = Question::Recover { room: room.name.clone(), since: Some(since.clone()) };
         self.metrics.log_reads.inc();
-        let asked = self.ask(question, Waiting::Page { room: key });
+        let asked = self.ask(question, Waiting::Page { room: key, since });
         self.asked_about(key, asked);
     }
 
     /// What those who wait missed, or that the log does not hold it.
-    pub(super) fn page_was_read(&mut self, key: RoomKey, read: Result<Recovery, Unavailable>) {
-        let Some(room) = self.room_mut(key) else { return };
+    pub(super) fn page_was_read(&mut self, key: RoomKey, asked: &Position, read: Result<Recovery, Unavailable>) {
+        // An answer that nobody waits for any more: those who asked were sent elsewhere, and others may have asked since.
+        let Some(room) = self.room_mut(key).filter(|room| room.page_asked.as_ref() == Some(asked)) else { return };
+        if std::mem::take(&mut room.page_spoiled) && read.is_ok() {
+            room.page_asked = None;
+            return self.read_page(key);
+        }
         let joiners = std::mem::take(&mut room.wanting_page);
-        let Some(asked) = room.page_asked.take() else { return };
         match read {
             Ok(Recovery::Resumed { position, entries, more }) => {
                 room.keep_page(Rc::new(Resumed { since: asked.seq, position, entries, more }));
                 self.unsettled.push(key);
+                // Nothing is asked until all have been looked at.
                 joiners.into_iter().for_each(|joiner| self.advance(key, joiner));
             }
             Ok(Recovery::Snapshot { position, messages }) => {
                 let recent = Rc::new(Recent::new(position, messages));
                 for joiner in joiners {
-                    if joiner.since.as_ref().is_some_and(|since| since.seq > asked.seq) {
-                        self.advance(key, joiner);
-                    } else {
+                    let covers = |since: &Position| since.epoch == asked.epoch && since.seq <= asked.seq;
+                    if joiner.since.as_ref().is_some_and(covers) {
                         self.place(key, joiner, Found::Snapshot(Rc::clone(&recent)));
+                    } else {
+                        self.advance(key, joiner);
                     }
                 }
             }
             Err(Unavailable) => joiners.into_iter().for_each(|joiner| self.store_failed(key, joiner)),
         }
+        if let Some(room) = self.room_mut(key) {
+            room.page_asked = None;
+        }
+        self.read_page(key);
     }
 
     /// Lets a joiner in if what the log gave meets what the room had; else it waits, or starts over.
@@ -218,9 +233,13 @@ impl Hub {
         }
         if at.seq > position.seq {
             joiner.found = Some(found);
+            let checked = std::mem::replace(&mut joiner.checked, true);
             room.parked.push(joiner);
             // What the log has is on its way here, unless it was lost on it.
-            return self.check(key);
+            if !checked {
+                self.check(key);
+            }
+            return;
         }
         match room.tail_after(at.seq).map(<[_]>::to_vec) {
             Some(tail) => self.tell_joined(key, joiner, &found, &tail),
@@ -276,7 +295,7 @@ impl Hub {
         let worker = known.worker;
         let Some(room) = self.rooms.get_mut(key.0 as usize) else { return };
         let Joiner { connection, turn, id, asked, since, .. } = joiner;
-        room.provisional.push(Joiner { connection, turn, id: None, asked: false, since, read: None, found: None });
+        room.provisional.push(Joiner::new(connection, turn, since));
         if asked {
             let presence = room.attendance.counts();
             room.told_otherwise |= presence != room.announced;
@@ -363,7 +382,8 @@ impl Hub {
             return self.void_join(key, joiner);
         }
         if !joiner.asked {
-            return self.join_provisionally(key, joiner);
+            self.join_provisionally(key, joiner);
+            return self.retry_read(key);
         }
         let name = self.room(key).map(|room| room.name.clone());
         self.leave_room(joiner.connection, key, LeaveReason::Closed);

@@ -45,7 +45,7 @@ use crate::{
         error::Refusal,
         event::{ErrorEvent, Event, LeaveReason, Mode},
         frame::Frame,
-        ids::{Millis, RoomName, Seq, UserId},
+        ids::{Millis, Position, RoomName, Seq, UserId},
     },
 };
 use connections::{Connections, Standing};
@@ -126,8 +126,8 @@ enum Waiting {
     Post { reply: oneshot::Sender<Result<Appended, Refusal>>, since: Instant },
     /// A client that joins, for its read marker.
     Marker { room: RoomKey, joiner: Joiner },
-    /// Everyone who wants what came in a room since their positions.
-    Page { room: RoomKey },
+    /// Everyone who wants what came in a room since their positions, of which this is the first.
+    Page { room: RoomKey, since: Position },
     /// A room whose log is being read.
     Track { room: RoomKey },
     /// A room whose changes were told to the presence store.

@@ -43,6 +43,8 @@ pub(super) struct Room {
     pub(super) questions: u32,
     /// Whether one of these reads on from the position.
     pub(super) log_asked: bool,
+    /// Whether something was missed since that one was asked: it may have read too early.
+    pub(super) read_stale: bool,
     /// Whether one of these is about presence; changes go to the store one batch at a time.
     pub(super) presence_asked: bool,
     /// Connections lost a moment ago that still count as present.
@@ -53,6 +55,8 @@ pub(super) struct Room {
     pub(super) wanting_page: Vec<Joiner>,
     /// Whether one of the questions is that read, and from where.
     pub(super) page_asked: Option<Position>,
+    /// Whether a text was taken back since that was asked: it may still be in what comes.
+    pub(super) page_spoiled: bool,
     /// What the last such read gave; serves all who come back at about the same time.
     page: Option<Rc<Resumed>>,
     /// Whether the page was of use since it was looked at last.
@@ -82,6 +86,20 @@ pub(super) struct Joiner {
     pub(super) read: Option<Seq>,
     /// What the log gave, when only the position is waited for.
     pub(super) found: Option<Found>,
+    /// Whether the room was held against its log for it.
+    pub(super) checked: bool,
+}
+
+impl Joiner {
+    /// One that no command waits for.
+    pub(super) fn new(connection: ConnectionId, turn: u32, since: Option<Position>) -> Self {
+        Self { connection, turn, id: None, asked: false, since, read: None, found: None, checked: false }
+    }
+
+    /// One whose answer names the command.
+    pub(super) fn asked_as(self, id: Option<RequestId>) -> Self {
+        Self { id, asked: true, ..self }
+    }
 }
 
 /// What is given to somebody who joins.
@@ -127,11 +145,13 @@ impl Room {
             told_otherwise: false,
             questions: 0,
             log_asked: false,
+            read_stale: false,
             presence_asked: false,
             graces: 0,
             parked: Vec::new(),
             wanting_page: Vec::new(),
             page_asked: None,
+            page_spoiled: false,
             page: None,
             page_used: false,
             provisional: Vec::new(),
@@ -146,7 +166,12 @@ impl Room {
 
     /// Whether nobody would miss it.
     pub(super) fn is_idle(&self) -> bool {
-        self.connections == 0 && self.questions == 0 && self.graces == 0 && self.attendance.is_empty()
+        self.connections == 0
+            && self.questions == 0
+            && self.graces == 0
+            && self.attendance.is_empty()
+            && self.parked.is_empty()
+            && self.wanting_page.is_empty()
     }
 
     pub(super) fn add_live(&mut self, WorkerId(worker): WorkerId) {
@@ -203,6 +228,7 @@ impl Room {
         if matches!(entry.body, EntryBody::Deleted { .. }) {
             // It may hold the text.
             self.page = None;
+            self.page_spoiled = self.page_asked.is_some();
         }
         if self.questions == 0 && self.parked.is_empty() && self.page.is_none() {
             self.tail = Vec::new();
@@ -227,7 +253,9 @@ impl Room {
     /// What came since a position, if it was read a moment ago and what came after it is at hand.
     pub(super) fn page_for(&mut self, since: &Position) -> Option<Found> {
         let page = self.page.clone().filter(|page| page.serves(since))?;
-        if !page.more && self.tail_after(page.position.seq).is_none() {
+        // What ends ahead of the room is waited for; what the room is past must be at hand.
+        let past = self.track.position().is_some_and(|at| at.seq > page.position.seq);
+        if !page.more && past && self.tail_after(page.position.seq).is_none() {
             self.page = None;
             return None;
         }
