@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{ALL, people};
 use crate::support::{
-    Client, PATIENCE, Server, Value,
-    cluster::{Cluster, has_default_timings, presence_ttl},
+    Client, PATIENCE, Redis, Server, Value,
+    cluster::{Cluster, has_default_timings, instance, presence_ttl},
     json,
 };
 
@@ -117,7 +117,9 @@ async fn guests(server: &Server, count: usize) -> Vec<Client> {
 /// left (issue 3).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_there_is_right_soon_after_a_death_and_a_leave() {
-    let mut cluster = Cluster::start(3).await;
+    // Clients that nobody reads for a while answer no pings.
+    let calm = |redis: &Redis, number| instance(number, &redis.url()).env("HEARTBEAT_INTERVAL_MS", 25_000);
+    let mut cluster = Cluster::around(Redis::start(), 3, calm).await;
     let mut first = cluster.server(1).guest("first").await;
     let mut second = cluster.server(2).guest("second").await;
     let mut leaves = cluster.server(2).guest("leaves").await;
