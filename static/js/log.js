@@ -10,6 +10,8 @@ const NEAR = 80;
 const LINE_FROM_TOP = 48;
 /** How near an end of what is in the document more of it is put there, pixels. */
 const AHEAD = 800;
+/** How long after a drawing it is seen to that there is more above. */
+const AGAIN_MS = 200;
 /** How long a message that was gone to stands out, milliseconds. */
 const FOUND_MS = 2_000;
 /** After history could not be read it is not asked for again by itself, milliseconds. */
@@ -29,6 +31,7 @@ const SEARCH_PAGES = 10;
 export class LogView {
   #log = $('log');
   #scroll = $('scroll');
+  #again = null;
   #span = new Span();
   #toolbar = new Toolbar();
   #shown = new Map();
@@ -87,6 +90,13 @@ export class LogView {
     if (this.#arriving && room.live) this.#arrive();
     if (anchor) restoreAnchor(this.#scroll, this.#shown.get(anchor.node.dataset.id)?.node, anchor.offset);
     if (hasOlder && this.#scroll.scrollHeight <= this.#scroll.clientHeight) this.#older();
+    // At the very top nobody can scroll any further, so no event asks for more.
+    if (!this.#stick && this.#scroll.scrollTop < AHEAD && (start > 0 || hasOlder)) {
+      this.#again ??= setTimeout(() => {
+        this.#again = null;
+        this.#scrolled();
+      }, AGAIN_MS);
+    }
   }
 
   /** To the newest message, and along with it. */
