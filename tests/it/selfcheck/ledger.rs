@@ -45,6 +45,12 @@ impl Story {
         self.hears(0, ack(n, n));
     }
 
+    /// A client reads back.
+    fn pages(&mut self, client: usize, entries: &[Value], more: bool) {
+        self.0.asks_page(client, ROOM, 50);
+        self.hears(client, page(entries, more));
+    }
+
     fn comes_back(&mut self, client: usize, joined: Value) {
         self.0.disconnected(client, None);
         self.0.connected(client);
@@ -96,6 +102,11 @@ fn provisional_ack(n: u64) -> Value {
 fn joined(epoch: &str, seq: u64, recovered: bool, entries: &[Value]) -> Value {
     json!({"type": "joined", "room": ROOM, "epoch": epoch, "seq": seq, "recovered": recovered, "more": false,
            "entries": entries, "presence": {"guests": 2, "members": 0, "admins": 0}})
+}
+
+/// The answer to the question that [`Story::pages`] asks.
+fn page(entries: &[Value], more: bool) -> Value {
+    json!({"type": "history", "id": 50, "room": ROOM, "entries": entries, "more": more})
 }
 
 fn joined_provisionally() -> Value {
@@ -371,21 +382,35 @@ fn a_snapshot_is_read_back_to_its_beginning() {
     story.comes_back(1, joined(EPOCH, 4, false, &[message(4, 4)]));
     assert_eq!(story.0.floor(1, ROOM), Some(4));
     story.breaks(Kind::Lost, 3);
-    let page =
-        |entries: &[Value], more: bool| json!({"type": "history", "room": ROOM, "entries": entries, "more": more});
     let mut some = page(&[message(3, 3)], false);
     some["provisional"] = true.into();
+    story.0.asks_page(1, ROOM, 50);
     story.hears(1, some);
     assert_eq!(story.0.floor(1, ROOM), Some(4));
-    story.hears(1, page(&[message(2, 2), message(3, 3)], true));
+    story.pages(1, &[message(2, 2), message(3, 3)], true);
     assert_eq!(story.0.floor(1, ROOM), Some(2));
-    story.hears(1, page(&[message(1, 1)], false));
+    story.pages(1, &[message(1, 1)], false);
     assert_eq!(story.0.floor(1, ROOM), None);
     story.is_good();
     // A page with what is there already.
     story.comes_back(1, joined(EPOCH, 4, false, &[message(3, 3), message(4, 4)]));
-    story.hears(1, page(&[message(1, 1), message(1, 2)], false));
+    story.pages(1, &[message(1, 1), message(1, 2)], false);
     assert!(story.verdict().kinds().contains(&(Kind::Doubled, 1)));
+}
+
+#[test]
+fn a_page_asked_for_before_the_copy_was_replaced_counts_for_nothing() {
+    let mut story = Story::new();
+    (1..=4).for_each(|n| story.round(n));
+    story.comes_back(1, joined(EPOCH, 4, false, &[message(4, 4)]));
+    story.0.asks_page(1, ROOM, 50);
+    // The log was lost, asked, and put back.
+    let next = |n| joined("the next", 4, false, &[message(n, 4)]);
+    story.both_hear(next(4));
+    story.hears(1, page(&[], false));
+    assert_eq!(story.0.floor(1, ROOM), Some(4), "there is more, whatever the answer to the old question says");
+    (0..2).for_each(|client| story.pages(client, &[message(1, 1), message(2, 2), message(3, 3)], false));
+    story.is_good();
 }
 
 fn edited(n: u64, seq: u64, text: &str) -> Value {
@@ -436,7 +461,7 @@ fn an_older_page_takes_nothing_back() {
     let snapshot = [json!({"type": "message", "room": ROOM, "seq": 2, "id": "m2", "text": "text 2"})];
     story.comes_back(1, joined(EPOCH, 2, false, &snapshot));
     story.hears(1, edited(1, 3, "new"));
-    story.hears(1, json!({"type": "history", "room": ROOM, "more": false, "entries": [message(1, 1)]}));
+    story.pages(1, &[message(1, 1)], false);
     story.hears(0, json!({"type": "message", "room": ROOM, "seq": 2, "id": "m2", "text": "text 2"}));
     story.hears(0, edited(1, 3, "new"));
     story.is_good();
@@ -447,8 +472,7 @@ fn a_page_is_held_to_the_epoch_that_its_reader_ends_in() {
     let mut story = Story::new();
     (1..=4).for_each(|n| story.round(n));
     story.comes_back(1, joined(EPOCH, 4, false, &[message(4, 4)]));
-    let page = |entries: &[Value]| json!({"type": "history", "room": ROOM, "entries": entries, "more": false});
-    story.hears(1, page(&[message(4, 1), message(2, 2), message(3, 3)]));
+    story.pages(1, &[message(4, 1), message(2, 2), message(3, 3)], false);
     assert_eq!(story.verdict().kinds(), [(Kind::Lost, 1), (Kind::Doubled, 1), (Kind::Order, 1)]);
     // It was of the next life of the log, and the client had not been told of that yet.
     let next: Vec<_> = [4, 1, 2, 3].into_iter().zip(1..).map(|(n, seq)| message(n, seq)).collect();

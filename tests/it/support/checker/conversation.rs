@@ -161,6 +161,7 @@ impl<'a> Conversation<'a> {
         if let Some(before) = floor
             && !self.is_asked(&pages)
         {
+            self.person.shared.ledger().asks_page(number, room, self.next_id);
             self.ask(pages, json!({"type": "history", "room": room, "before": before, "limit": 200})).await?;
         }
         let now = Instant::now();

@@ -81,6 +81,7 @@ impl Ledger {
         view.timeline.clear();
         view.messages.clear();
         view.waiting.clear();
+        view.asked = None;
         view.paged.clear();
         view.suspected.clear();
         view.floor = entries.first().and_then(|entry| entry["seq"].as_u64()).filter(|first| *first > 1);
@@ -100,16 +101,15 @@ impl Ledger {
 
     /// A page of older messages.
     fn page(&mut self, client: usize, room: &str, event: &Value) {
-        if event["provisional"] == true || self.view(client, room).position.is_none() {
-            // From the memory of an instance while the log is away: not all there is.
+        let asked = self.view(client, room).asked.take();
+        // One that was asked for before the copy was replaced is of another life of the log, and says nothing of this one.
+        // A provisional one is from the memory of an instance while the log is away: not all there is.
+        if asked.is_none() || asked != event["id"].as_u64() || event["provisional"] == true {
             return;
         }
         let none = Vec::new();
         let entries = event["entries"].as_array().unwrap_or(&none);
-        let floor = self.view(client, room).floor;
-        // Of a page asked for before the copy was replaced, nothing is needed.
-        let older = |entry: &Value| entry["seq"].as_u64().zip(floor).is_some_and(|(seq, floor)| seq < floor);
-        entries.iter().filter(|entry| older(entry)).for_each(|entry| self.paged(client, room, entry));
+        entries.iter().for_each(|entry| self.paged(client, room, entry));
         let first = entries.first().and_then(|entry| entry["seq"].as_u64());
         self.view(client, room).floor = first.filter(|_| event["more"] == true);
     }

@@ -165,6 +165,11 @@ impl Ledger {
         self.members[client].rooms[room].floor
     }
 
+    /// A client asks for the page before that number, as the command `id` of its connection.
+    pub(crate) fn asks_page(&mut self, client: usize, room: &str, id: u64) {
+        self.view(client, room).asked = Some(id);
+    }
+
     fn view(&mut self, client: usize, room: &str) -> &mut View {
         self.members[client].rooms.get_mut(room).expect("a room of the client")
     }

@@ -34,6 +34,8 @@ pub(super) struct View {
     pub(super) shown: HashSet<String>,
     /// The first number it shows, where there may be messages before it.
     pub(super) floor: Option<u64>,
+    /// The command that asked for the page before it, since the last fresh copy.
+    pub(super) asked: Option<u64>,
     /// What pages said stands at which number, since the last fresh copy.
     pub(super) paged: Vec<(u64, String)>,
     /// Messages that a page brought again, since the last fresh copy.
@@ -47,6 +49,6 @@ pub(super) struct View {
 impl View {
     pub(super) fn away(&mut self) {
         self.stage = Stage::Away;
-        self.listed = None;
+        (self.listed, self.asked) = (None, None);
     }
 }
