@@ -6,7 +6,7 @@
 //! - [`log`] is the log of record, [`presence`] knows who is where, [`directory`] the instances, [`leases`] what only one may
 //!   have.
 //! - [`subscriptions`] keeps what is listened to, [`receiver`] takes what comes.
-//! - [`accounts`] and [`bans`]: people; [`import`]: what a server kept that stood alone.
+//! - [`accounts`] and [`bans`]: people; [`import`]: what a server kept that stood alone. [`inspect`]: for the doctor.
 //! - [`context`] is what all parts stand on; [`keys`] and [`scripts`] are all that Redis gets to see.
 
 mod accounts;
@@ -18,6 +18,7 @@ mod context;
 mod directory;
 mod failure;
 mod import;
+mod inspect;
 mod keys;
 mod leases;
 mod link;
@@ -50,6 +51,7 @@ pub use accounts::RedisAccounts;
 pub use config::RedisConfig;
 pub use directory::{RedisDirectory, settle_identity};
 pub use import::{Carried, ImportError, RedisImport};
+pub use inspect::{ClockOffset, InspectError, Inspection, ListedInstance, RedisSettings, ServerInfo, inspect};
 pub use leases::{Lease, Leases};
 pub use log::RedisBroker;
 pub use presence::RedisPresence;
