@@ -9,15 +9,18 @@ use crate::{
     auth::{
         jwt::{Grant, Jwt},
         keys::{Generated, Scope},
+        secret::Secret,
     },
     bench::{self, BenchArgs},
     clock::{Clock, SystemClock},
+    doctor,
     import::{self, Plan},
     protocol::{ids::Millis, user::Role},
     settings::{
         Settings,
         environment::{self, Given},
         load::{self, SettingsError, Sources},
+        server::RESERVED_FILES,
     },
     telemetry::{self, LogFormat},
 };
@@ -46,6 +49,9 @@ enum Command {
     CheckConfig(SettingsArgs),
     /// Carry what a server kept that stood alone into Redis: accounts, bans, read markers, and the logs of rooms.
     Import(ImportArgs),
+    /// Look at the settings, this machine, Redis and nginx, and say what is wrong and what to do. Exits with 1 when
+    /// something does not work.
+    Doctor(DoctorArgs),
     /// Make an API key, or sign a JWT with JWT_SECRET.
     Token(TokenArgs),
     /// Measure this program under load.
@@ -99,6 +105,22 @@ struct ImportArgs {
     /// A settings file, as for `serve`.
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
+}
+
+/// What to look at.
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// A configuration of nginx to read too; repeat it for several.
+    #[arg(long, value_name = "FILE")]
+    nginx: Vec<PathBuf>,
+    /// Redis as somebody who may use CONFIG, which Hubbub's own user may not: for settings that only an administrator sees.
+    #[arg(long, value_name = "URL", env = "REDIS_ADMIN_URL", hide_env_values = true)]
+    redis_admin_url: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// What to make.
@@ -162,6 +184,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => start(args),
         Command::CheckConfig(args) => check_config(args),
         Command::Import(args) => import(args),
+        Command::Doctor(args) => examine(args),
         Command::Token(args) => token(args),
         Command::Bench(args) => bench::run(&args).map_err(|error| Failure::Other(error.into())),
     };
@@ -207,6 +230,40 @@ fn import(args: ImportArgs) -> Result<(), Failure> {
     let summary = import::run(&Plan { file: args.file, redis_url, redis, history, replace: args.replace })?;
     print!("{summary}");
     Ok(())
+}
+
+fn examine(args: DoctorArgs) -> Result<(), Failure> {
+    let settings = load(args.settings)?;
+    let server = &settings.server;
+    let admin_url = args.redis_admin_url.filter(|url| !url.is_empty()).map(Secret::new);
+    let redis = Secret::given(settings.distributed.redis_url.as_ref()).map(|url| doctor::RedisPlan {
+        url: url.clone(),
+        admin_url,
+        config: settings.redis.clone(),
+        instance_ttl_ms: settings.distributed.instance_ttl_ms,
+    });
+    let report = doctor::run(&doctor::Plan {
+        host: server.host,
+        ports: server.ports(),
+        max_sessions: server.max_sessions,
+        reserved_files: RESERVED_FILES,
+        heartbeat_ms: settings.heartbeat.interval_ms,
+        store: settings.store.path.clone(),
+        distributed: settings.distributed.enabled,
+        redis,
+        nginx: args.nginx,
+        auth: settings.auth,
+    });
+    let report = report.map_err(Box::<dyn Error>::from)?;
+    if args.json {
+        println!("{:#}", report.to_json());
+    } else {
+        print!("{report}");
+    }
+    match report.count(doctor::Level::Fail) {
+        0 => Ok(()),
+        failed => Err(Failure::Other(format!("the doctor found what does not work: {failed}").into())),
+    }
 }
 
 impl SettingsArgs {

@@ -159,6 +159,7 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
         () = stop.notified() => info!("an admin asked: draining"),
     }
     ground.lifecycle.advance(Stage::Draining);
+    ground.metrics.draining_seconds.begin();
     actix_rt::spawn(signals::end_at_once(signals));
     let leaving = Leaving {
         lifecycle: &ground.lifecycle,

@@ -21,3 +21,4 @@ mod openapi;
 mod selfcheck;
 mod settings;
 mod support;
+mod watch;

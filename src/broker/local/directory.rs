@@ -35,6 +35,7 @@ impl LocalDirectory {
         metrics: Metrics,
         measure: Measure,
     ) -> Arc<Self> {
+        metrics.instances_live.set(1);
         Arc::new(Self { instance, started_at, clock, metrics, measure })
     }
 }

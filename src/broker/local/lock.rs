@@ -21,6 +21,32 @@ pub(super) enum LockError {
     Io(io::Error),
 }
 
+/// Whether a database is in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockState {
+    /// By nobody.
+    Free,
+    /// By this process, if its id could be read.
+    Held(Option<u32>),
+    /// The lock file cannot be looked at: what the system said.
+    Unknown(String),
+}
+
+/// Looks whether a database is in use, and leaves everything as it is.
+pub fn lock_state(database: &Path) -> LockState {
+    let mut file = match File::open(lock_path(database)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return LockState::Free,
+        Err(error) => return LockState::Unknown(error.to_string()),
+    };
+    // Shared: two who only look do not see each other.
+    match file.try_lock_shared() {
+        Ok(()) => LockState::Free,
+        Err(TryLockError::WouldBlock) => LockState::Held(read_pid(&mut file)),
+        Err(TryLockError::Error(error)) => LockState::Unknown(error.to_string()),
+    }
+}
+
 /// The lock file of a database.
 pub(super) fn lock_path(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
@@ -73,9 +99,12 @@ mod tests {
     fn the_second_is_told_who_has_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = lock_path(&dir.path().join("a.db"));
+        assert_eq!(lock_state(&dir.path().join("a.db")), LockState::Free);
         let first = FileLock::acquire(&path).unwrap();
+        assert_eq!(lock_state(&dir.path().join("a.db")), LockState::Held(Some(std::process::id())));
         assert!(matches!(FileLock::acquire(&path), Err(LockError::Held(Some(pid))) if pid == std::process::id()));
         drop(first);
+        assert_eq!(lock_state(&dir.path().join("a.db")), LockState::Free);
         assert!(FileLock::acquire(&path).is_ok());
     }
 }

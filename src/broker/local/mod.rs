@@ -50,6 +50,7 @@ pub use config::LocalConfig;
 pub use directory::LocalDirectory;
 pub use export::{Altered, Export, ExportError, ExportedRoom, Remembered};
 pub use file::OpenError;
+pub use lock::{LockState, lock_state};
 pub use presence::LocalPresence;
 
 use self::{

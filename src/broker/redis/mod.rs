@@ -1,12 +1,12 @@
 //! The store that many instances share: one Redis.
 //!
 //! - [`link`] keeps the connections ([`clients`], [`address`]) and says whether Redis can be used; [`probing`] tries them,
-//!   [`sentinels`] hears of another primary,
+//!   [`sentinels`] hears of another primary, [`usage`] of how full it is,
 //!   [`selftest`] proves that Redis does what is needed, [`recovery`] makes up for an outage.
 //! - [`log`] is the log of record, [`presence`] knows who is where, [`directory`] the instances, [`leases`] what only one may
 //!   have.
 //! - [`subscriptions`] keeps what is listened to, [`receiver`] takes what comes.
-//! - [`accounts`] and [`bans`]: people; [`import`]: what a server kept that stood alone.
+//! - [`accounts`] and [`bans`]: people; [`import`]: what a server kept that stood alone. [`inspect`]: for the doctor.
 //! - [`context`] is what all parts stand on; [`keys`] and [`scripts`] are all that Redis gets to see.
 
 mod accounts;
@@ -18,6 +18,7 @@ mod context;
 mod directory;
 mod failure;
 mod import;
+mod inspect;
 mod keys;
 mod leases;
 mod link;
@@ -32,6 +33,7 @@ mod selftest;
 mod sentinels;
 mod subscriptions;
 mod unavailable;
+mod usage;
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
@@ -49,6 +51,7 @@ pub use accounts::RedisAccounts;
 pub use config::RedisConfig;
 pub use directory::{RedisDirectory, settle_identity};
 pub use import::{Carried, ImportError, RedisImport};
+pub use inspect::{ClockOffset, InspectError, Inspection, ListedInstance, RedisSettings, ServerInfo, inspect};
 pub use leases::{Lease, Leases};
 pub use log::RedisBroker;
 pub use presence::RedisPresence;
