@@ -1,7 +1,7 @@
 #!/bin/sh
-# Starts Redis in a container with the redis.conf and the users.acl beside this file, the data in /data (REDIS_DATA), and the password
-# of the user `api-chat` from REDIS_PASSWORD, or from the file that REDIS_PASSWORD_FILE names (a secret of Swarm or
-# Kubernetes). Needs no root. Arguments go to redis-server: `start.sh --maxmemory 2gb`.
+# Starts Redis in a container with the redis.conf and the users.acl beside this file, and its data in REDIS_DATA (/data).
+# The password of the user `api-chat` comes from REDIS_PASSWORD, or from the file that REDIS_PASSWORD_FILE names (a secret
+# of Swarm or Kubernetes). Needs no root. Arguments go to redis-server: `start.sh --maxmemory 2gb`.
 set -eu
 
 here=$(dirname "$0")

@@ -1,0 +1,5 @@
+//! Several instances on one machine, behind one address.
+//!
+//! - [`nginx`]: the balancer's files.
+
+pub mod nginx;
