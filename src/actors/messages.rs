@@ -1,6 +1,6 @@
 //! What the actors tell each other.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use actix::{Addr, Message};
 use smallvec::SmallVec;
@@ -90,7 +90,12 @@ pub struct Gone {
 /// Hub → fan-out: what its sockets get, in this order.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Deliver(pub Vec<Delivery>);
+pub struct Deliver {
+    /// What.
+    pub deliveries: Vec<Delivery>,
+    /// Since when the first of them waits.
+    pub since: Instant,
+}
 
 /// One step of a [`Deliver`].
 #[derive(Debug)]

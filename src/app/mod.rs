@@ -155,6 +155,7 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
         () = stop.notified() => info!("an admin asked: draining"),
     }
     ground.lifecycle.advance(Stage::Draining);
+    ground.metrics.draining_seconds.begin();
     actix_rt::spawn(signals::end_at_once(signals));
     drain::drain(&ground.lifecycle, &hub, &ground.metrics, &settings.drain).await;
     directory.depart().await;

@@ -5,14 +5,14 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
     ops::RangeInclusive,
-    path::{Path, PathBuf},
+    path::PathBuf,
     thread,
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::sections::empty_as_none;
-use crate::{auth::config::InvalidSetting, protocol::ids::InstanceId};
+use crate::{auth::config::InvalidSetting, metrics::process, protocol::ids::InstanceId};
 
 /// Files kept free for what is not a connection: the store, the log, the HTTP stack (PROTOCOL section 6).
 const RESERVED_FILES: usize = 256;
@@ -213,32 +213,13 @@ fn http_share(open_files: usize, workers: usize) -> usize {
     (open_files / 4 / workers.max(1)).clamp(MIN_HTTP_CONNECTIONS, MAX_HTTP_CONNECTIONS)
 }
 
-/// The soft limit of open files of this process, which a shell shows with `ulimit -n`.
 fn open_file_limit() -> usize {
-    let limits = std::fs::read_to_string(Path::new("/proc/self/limits")).unwrap_or_default();
-    open_files_in(&limits).unwrap_or(ASSUMED_FILE_LIMIT)
-}
-
-fn open_files_in(limits: &str) -> Option<usize> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    match line.split_ascii_whitespace().next()? {
-        "unlimited" => Some(usize::MAX),
-        soft => soft.parse().ok(),
-    }
+    process::open_file_limit().unwrap_or(ASSUMED_FILE_LIMIT)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_file_limit_is_read_as_proc_writes_it() {
-        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                      Max open files            4096                 524288               files     \n";
-        assert_eq!(open_files_in(limits), Some(4096));
-        assert_eq!(open_files_in("Max open files  unlimited unlimited files"), Some(usize::MAX));
-        assert_eq!(open_files_in(""), None);
-    }
 
     #[test]
     fn a_server_that_listens_on_all_addresses_is_asked_on_loopback() {

@@ -20,3 +20,4 @@ mod openapi;
 mod selfcheck;
 mod settings;
 mod support;
+mod watch;

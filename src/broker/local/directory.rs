@@ -28,6 +28,7 @@ pub struct LocalDirectory {
 impl LocalDirectory {
     /// The directory of `instance`.
     pub fn new(instance: InstanceId, started_at: Millis, clock: SharedClock, metrics: Metrics) -> Arc<Self> {
+        metrics.instances_live.set(1);
         Arc::new(Self { instance, started_at, clock, metrics })
     }
 }

@@ -1,7 +1,7 @@
 //! The store that many instances share: one Redis.
 //!
 //! - [`link`] keeps the connections ([`clients`], [`address`]) and says whether Redis can be used; [`probing`] tries them,
-//!   [`sentinels`] hears of another primary,
+//!   [`sentinels`] hears of another primary, [`usage`] of how full it is,
 //!   [`selftest`] proves that Redis does what is needed, [`recovery`] makes up for an outage.
 //! - [`log`] is the log of record, [`presence`] knows who is where, [`directory`] the instances, [`leases`] what only one may
 //!   have.
@@ -32,6 +32,7 @@ mod selftest;
 mod sentinels;
 mod subscriptions;
 mod unavailable;
+mod usage;
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},

@@ -87,7 +87,7 @@ fn advise(info: &str, warned: &Warned) {
 }
 
 /// A line `name:value` of INFO.
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 

@@ -111,6 +111,7 @@ impl RedisDirectory {
     ) -> (Arc<Self>, PeerRequests) {
         let (requests, taken) = mpsc::channel(REQUESTS);
         let started_at = context.clock.now_ms();
+        context.metrics.heartbeat_age_seconds.begin();
         let watch = Watch::new(context.config.heartbeat_ms);
         let registered = Registered { name: context.me.clone(), watch, known: false };
         let shared = Arc::new(Shared {
@@ -238,10 +239,12 @@ impl Shared {
             self.context.metrics.instances_live.set(live);
             match beat {
                 Beat::Ok => {
+                    self.context.metrics.heartbeat_age_seconds.begin();
                     registered.known = true;
                     break;
                 }
                 Beat::New => {
+                    self.context.metrics.heartbeat_age_seconds.begin();
                     if std::mem::replace(&mut registered.known, true) {
                         self.was_lost();
                     }

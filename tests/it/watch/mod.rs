@@ -1,0 +1,6 @@
+//! What operators watch with: the metrics, the alerts and the dashboard, judged by the real promtool; and `hubbub doctor`.
+
+mod alerts;
+mod exposition;
+mod names;
+mod promtool;
