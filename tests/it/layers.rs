@@ -24,6 +24,7 @@ const LAYERS: [(&str, u8); 22] = [
     ("drain", 6),
     ("bench", 6),
     ("import", 6),
+    ("probe", 6),
     ("cluster", 6),
     ("doctor", 6),
     ("settings", 7),
