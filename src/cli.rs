@@ -12,6 +12,7 @@ use crate::{
     },
     bench::{self, BenchArgs},
     clock::{Clock, SystemClock},
+    cluster::{self, ClusterArgs, ClusterError},
     import::{self, Plan},
     protocol::{ids::Millis, user::Role},
     settings::{
@@ -48,6 +49,8 @@ enum Command {
     Import(ImportArgs),
     /// Make an API key, or sign a JWT with JWT_SECRET.
     Token(TokenArgs),
+    /// Run several replicas of this program on this machine, with the Redis they share and nginx before them.
+    Cluster(ClusterArgs),
     /// Measure this program under load.
     Bench(BenchArgs),
 }
@@ -139,6 +142,9 @@ enum Failure {
     /// Not all was carried over: exit 2 for what the operator gave, 1 for anything else.
     #[error("{0}")]
     Import(#[from] import::Failure),
+    /// The cluster is not as it was asked to be: exit 2 for what the operator gave or lacks, 1 for anything else.
+    #[error("{0}")]
+    Cluster(#[from] ClusterError),
     /// Anything else: exit 1.
     #[error("{0}")]
     Other(#[from] Box<dyn Error>),
@@ -150,7 +156,8 @@ impl Failure {
             Failure::Settings(_) => ExitCode::from(BAD_SETTINGS),
             Failure::Start(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
             Failure::Import(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
-            Failure::Start(_) | Failure::Import(_) | Failure::Other(_) => ExitCode::FAILURE,
+            Failure::Cluster(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
+            Failure::Start(_) | Failure::Import(_) | Failure::Cluster(_) | Failure::Other(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -163,6 +170,9 @@ pub fn run() -> ExitCode {
         Command::CheckConfig(args) => check_config(args),
         Command::Import(args) => import(args),
         Command::Token(args) => token(args),
+        Command::Cluster(args) => {
+            cluster::run(&args, environment::settings(&environment::of_process())).map_err(Failure::from)
+        }
         Command::Bench(args) => bench::run(&args).map_err(|error| Failure::Other(error.into())),
     };
     match done {
