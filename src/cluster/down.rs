@@ -10,6 +10,7 @@ use super::{
     args::{DownArgs, Patience},
     error::ClusterError,
     process::Process,
+    put, put_json,
     state::Replica,
     up::end,
     wait::Interrupt,
@@ -60,14 +61,10 @@ impl Cluster {
             self.folder.purge()?;
         }
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&ended)?);
-        } else {
-            println!("{}", if ran { "The cluster is stopped." } else { "The cluster was not running." });
-            if args.purge {
-                println!("What it kept is removed.");
-            }
+            return put_json(&ended);
         }
-        Ok(())
+        put(if ran { "The cluster is stopped.\n" } else { "The cluster was not running.\n" })?;
+        put(if args.purge { "What it kept is removed.\n" } else { "" })
     }
 
     /// Lets the newest replicas go until there are no more than wanted: first no newcomers for them, then no clients.

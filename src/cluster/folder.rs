@@ -30,6 +30,9 @@ impl Folder {
     /// # Errors
     /// If that cannot be.
     pub(super) fn make(&self) -> Result<(), ClusterError> {
+        // What it stands in is nobody's secret.
+        let above = self.0.parent().unwrap_or(&self.0);
+        fs::create_dir_all(above).map_err(ClusterError::file(above))?;
         for folder in [self.0.clone(), self.redis(), self.logs()] {
             let mut builder = DirBuilder::new();
             builder.recursive(true).mode(0o700).create(&folder).map_err(ClusterError::file(folder))?;
@@ -114,6 +117,7 @@ mod tests {
         write_private(&folder.state(), "{}").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(folder.path()), mode(&folder.state())), (0o700, 0o600));
+        assert_ne!(mode(&place.path().join("a")), 0o700);
         fs::write(folder.path().join("mine"), "").unwrap();
         folder.purge().unwrap();
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -29,9 +29,17 @@ mod table;
 mod up;
 mod wait;
 
-use std::{collections::BTreeMap, env, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    env,
+    fmt::Display,
+    io::{self, Write},
+    thread,
+    time::Duration,
+};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::Serialize;
 
 use crate::broker::local::{FileLock, LockError};
 pub use args::ClusterArgs;
@@ -84,7 +92,7 @@ pub fn run(args: &ClusterArgs, given: BTreeMap<String, String>) -> Result<(), Cl
         Command::Down(down) => match State::load(&folder)? {
             None => {
                 eprintln!("there is no cluster in {}", folder.path().display());
-                Ok(())
+                if down.purge { folder.purge() } else { Ok(()) }
             }
             Some(_) => Cluster::open(args, folder, Interrupt::listen(FINISHING)?, given)?.down(down),
         },
@@ -152,6 +160,20 @@ impl Cluster {
     fn show(&self) -> Result<(), ClusterError> {
         survey::show(&self.state, self.json)
     }
+}
+
+/// Prints the result of a command on standard output.
+fn put(text: impl Display) -> Result<(), ClusterError> {
+    match write!(io::stdout(), "{text}") {
+        // Who read it has seen enough (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+/// The same, as JSON.
+fn put_json(value: &impl Serialize) -> Result<(), ClusterError> {
+    put(serde_json::to_string_pretty(value)? + "\n")
 }
 
 fn lock(folder: &Folder, interrupt: &Interrupt) -> Result<FileLock, ClusterError> {

@@ -1,6 +1,10 @@
 //! Restarting replicas one at a time, while their clients resume on the others.
 
-use std::time::Duration;
+use std::{
+    mem,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 
@@ -9,6 +13,8 @@ use super::{
     args::{Patience, RestartArgs},
     error::ClusterError,
     process::Process,
+    put, put_json,
+    replica::local,
     state::Replica,
     survey,
     table::{Table, or_none},
@@ -72,9 +78,9 @@ impl Cluster {
             }
         }
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&restarted)?);
+            put_json(&restarted)?
         } else {
-            print!("{}", table(&restarted));
+            put(table(&restarted))?
         }
         done
     }
@@ -91,10 +97,10 @@ impl Cluster {
         let port = self.state.replica_mut(number).and_then(|replica| replica.port);
         let killed = ended.as_ref().is_some_and(|ended| ended.killed);
         self.say(&format!("starting {name}"));
-        // What was killed has not given its port back.
-        let port = port.filter(|_| ended.is_some() && !killed);
-        let uninterrupted = std::mem::take(&mut self.interrupt);
-        let start = std::time::Instant::now();
+        // What was killed has not given its lease back; and somebody else may have taken the port.
+        let port = port.filter(|port| ended.is_some() && !killed && TcpListener::bind(local(*port)).is_ok());
+        let uninterrupted = mem::take(&mut self.interrupt);
+        let start = Instant::now();
         let started = self.launch_replica(number, port).and_then(|starting| self.await_replica(&starting));
         let started = started.and_then(|()| self.await_registry()).and_then(|()| self.rotate(number, true));
         self.interrupt = uninterrupted;

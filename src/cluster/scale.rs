@@ -7,6 +7,7 @@ use super::{
     args::Patience,
     error::ClusterError,
     process::Process,
+    put, put_json,
     state::State,
     survey::Survey,
     table::{Table, or_none},
@@ -48,8 +49,7 @@ pub(super) fn show(state: &State, json: bool) -> Result<(), ClusterError> {
     };
     if json {
         let shown = serde_json::json!({ "replicas": rooms, "total": total });
-        println!("{}", serde_json::to_string_pretty(&shown)?);
-        return Ok(());
+        return put_json(&shown);
     }
     rooms.push(total);
     let mut table = Table::new(&["replica", "clients", "most", "headroom"]);
@@ -57,8 +57,7 @@ pub(super) fn show(state: &State, json: bool) -> Result<(), ClusterError> {
         let number = |number: Option<usize>| or_none(number, |number| number.to_string());
         table.row(vec![name, number(clients), number(max_clients), number(headroom)]);
     }
-    print!("{table}");
-    Ok(())
+    put(table)
 }
 
 impl Cluster {

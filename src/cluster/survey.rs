@@ -9,7 +9,7 @@ use super::{
     error::ClusterError,
     probe,
     process::Process,
-    redis,
+    put, put_json, redis,
     replica::local,
     state::{Replica, State},
     table::{self, Table, or_none},
@@ -148,8 +148,7 @@ impl Survey {
     /// If it cannot be written as JSON.
     pub(super) fn print(&self, json: bool) -> Result<(), ClusterError> {
         if json {
-            println!("{}", serde_json::to_string_pretty(self)?);
-            return Ok(());
+            return put_json(self);
         }
         let mut table = Table::new(&["name", "state", "pid", "port", "clients", "memory", "uptime", "heartbeat"]);
         for part in &self.parts {
@@ -164,9 +163,12 @@ impl Survey {
                 or_none(part.heartbeat_age_ms, |age| format!("{:.1} s ago", age as f64 / 1_000.0)),
             ]);
         }
-        print!("{table}");
-        println!("\nThe chat is at {} ({})", self.url, self.strategy);
-        Ok(())
+        let is_stopped = self.parts.iter().all(|part| part.state == Health::Stopped);
+        let last = match is_stopped {
+            true => "It is stopped; `hubbub cluster up` starts it".to_owned(),
+            false => format!("The chat is at {} ({})", self.url, self.strategy),
+        };
+        put(format_args!("{table}\n{last}\n"))
     }
 }
 

@@ -128,12 +128,17 @@ impl Cluster {
         };
         // Redis last: the others take themselves out there.
         let (first, last): (Vec<&Part>, Vec<_>) = started.iter().partition(|part| **part != Part::Redis);
-        for parts in [first, last] {
-            let processes: Vec<_> = parts.iter().filter_map(|part| process(self, part)).collect();
-            end(&processes, TAKE_BACK);
+        let processes =
+            |parts: Vec<&Part>| parts.into_iter().filter_map(|part| process(self, part)).collect::<Vec<_>>();
+        end(&processes(first), TAKE_BACK);
+        // It stays for replicas that ran before.
+        let keep_redis = self.state.replicas.iter().any(Replica::is_alive);
+        if !keep_redis {
+            end(&processes(last), TAKE_BACK);
         }
         for part in started {
             match part {
+                Part::Redis if keep_redis => {}
                 Part::Redis => self.state.redis = None,
                 Part::Nginx => self.state.nginx = None,
                 Part::Replica(number, true) => self.state.replicas.retain(|replica| replica.number != *number),
@@ -163,10 +168,7 @@ impl Cluster {
         let (program, password) = (Programs::find()?.redis, self.state.secrets.redis_password());
         let process = redis::launch(&program, &self.folder, port, &password)?;
         self.state.redis = Some(Listener { port, process });
-        // With replicas that live it is theirs.
-        if !is_known {
-            started.push(Part::Redis);
-        }
+        started.push(Part::Redis);
         self.save()?;
         self.await_redis()
     }
