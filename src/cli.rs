@@ -13,6 +13,7 @@ use crate::{
     },
     bench::{self, BenchArgs},
     clock::{Clock, SystemClock},
+    cluster::{self, ClusterArgs, ClusterError},
     doctor,
     import::{self, Plan},
     probe,
@@ -57,6 +58,8 @@ enum Command {
     Token(TokenArgs),
     /// Ask the server that these settings start how it is, as a container's health check does.
     Health(HealthArgs),
+    /// Run several replicas of this program on this machine, with the Redis they share and nginx before them.
+    Cluster(ClusterArgs),
     /// Measure this program under load.
     Bench(BenchArgs),
 }
@@ -178,6 +181,9 @@ enum Failure {
     /// Not all was carried over: exit 2 for what the operator gave, 1 for anything else.
     #[error("{0}")]
     Import(#[from] import::Failure),
+    /// The cluster is not as it was asked to be: exit 2 for what the operator gave or lacks, 1 for anything else.
+    #[error("{0}")]
+    Cluster(#[from] ClusterError),
     /// Anything else: exit 1.
     #[error("{0}")]
     Other(#[from] Box<dyn Error>),
@@ -189,7 +195,8 @@ impl Failure {
             Failure::Settings(_) => ExitCode::from(BAD_SETTINGS),
             Failure::Start(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
             Failure::Import(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
-            Failure::Start(_) | Failure::Import(_) | Failure::Other(_) => ExitCode::FAILURE,
+            Failure::Cluster(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
+            Failure::Start(_) | Failure::Import(_) | Failure::Cluster(_) | Failure::Other(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -204,6 +211,9 @@ pub fn run() -> ExitCode {
         Command::Doctor(args) => examine(args),
         Command::Token(args) => token(args),
         Command::Health(args) => health(args),
+        Command::Cluster(args) => {
+            cluster::run(&args, environment::settings(&environment::of_process())).map_err(Failure::from)
+        }
         Command::Bench(args) => bench::run(&args).map_err(|error| Failure::Other(error.into())),
     };
     match done {
