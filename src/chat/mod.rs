@@ -6,6 +6,7 @@
 //! - [`dedup`]: what was taken already.
 //! - [`link`]: whether the store that instances share can be used.
 //! - [`throttle`]: who may pass again, and when.
+//! - [`search`]: finding a word in what admins look through.
 //! - [`lifesigns`], [`strikes`], [`schedule`]: when to ping, when enough is enough, when to close.
 
 pub mod access;
@@ -16,6 +17,7 @@ pub mod link;
 pub mod position;
 pub mod recent;
 pub mod schedule;
+pub mod search;
 pub mod session;
 pub mod strikes;
 pub mod throttle;
