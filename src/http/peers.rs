@@ -88,8 +88,7 @@ pub(super) async fn vitals(state: &AppState) -> BTreeMap<InstanceId, Vitals> {
 
 /// What was recorded lately on all instances, newest first, at most `limit`; and who did not answer.
 pub(super) async fn records(state: &AppState, limit: usize) -> (Vec<(InstanceId, Record)>, BTreeSet<InstanceId>) {
-    let (living, elsewhere) =
-        tokio::join!(instances(state), state.directory.ask(None, PeerAsk::Records { limit }));
+    let (living, elsewhere) = tokio::join!(instances(state), state.directory.ask(None, PeerAsk::Records { limit }));
     let mut missing: BTreeSet<_> = living.into_iter().map(|info| info.instance).collect();
     missing.remove(&state.instance.id);
     let here = state.journal.recent().into_iter().take(limit).map(|record| (state.instance.id.clone(), record));

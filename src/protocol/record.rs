@@ -1,6 +1,6 @@
 //! What an admin should see of the last while without reading logs, as data: refusals, failed proofs of identity, faults.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
