@@ -6,6 +6,7 @@
 //! - [`dedup`]: what was taken already.
 //! - [`link`]: whether the store that instances share can be used.
 //! - [`throttle`]: who may pass again, and when.
+//! - [`search`]: finding a word in what admins look through.
 //! - [`headroom`], [`schedule`]: how many newcomers an instance can take; when a drain closes whom, and when they come back.
 //! - [`lifesigns`], [`strikes`]: when to ping, when enough is enough.
 
@@ -18,6 +19,7 @@ pub mod link;
 pub mod position;
 pub mod recent;
 pub mod schedule;
+pub mod search;
 pub mod session;
 pub mod strikes;
 pub mod throttle;

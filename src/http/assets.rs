@@ -48,7 +48,7 @@ impl Asset {
     }
 }
 
-/// `GET /` and `GET /{path}`: a file of the web client.
+/// `GET /`, `GET /admin` and `GET /{path}`: a file of the web client.
 pub async fn asset(request: HttpRequest, state: Data<AppState>) -> Answer {
     let path = file_of(&request);
     let asset = find(path, &state).await.ok_or_else(missing)?;
@@ -86,6 +86,7 @@ pub(super) fn missing() -> HttpError {
 fn file_of(request: &HttpRequest) -> &str {
     match request.path().trim_start_matches('/') {
         "" => "index.html",
+        "admin" => "admin.html",
         path => path,
     }
 }

@@ -84,7 +84,7 @@ impl Handler<Disconnect> for YesHub {
 impl Handler<ListSessions> for YesHub {
     type Result = Vec<SessionInfo>;
 
-    fn handle(&mut self, ListSessions { after, limit }: ListSessions, _: &mut Self::Context) -> Vec<SessionInfo> {
+    fn handle(&mut self, ListSessions { after, limit, .. }: ListSessions, _: &mut Self::Context) -> Vec<SessionInfo> {
         let info = |session| SessionInfo {
             session,
             user: Arc::new(User { id: UserId::account("ana"), name: "Ana".into(), role: Role::Member }),

@@ -62,6 +62,12 @@ impl Metrics {
         self.0.started.elapsed()
     }
 
+    /// The times of messages through the broker that the JSON form tells: from publishing a batch to its frame back from
+    /// Redis, or of a server that stands alone from accepting a command to its committed entry back at the hub.
+    pub fn latency(&self, distributed: bool) -> &latency::Latency {
+        if distributed { &self.receipt_seconds } else { &self.publish_latency_seconds }
+    }
+
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
     }

@@ -85,7 +85,7 @@ pub struct InstanceReport {
 impl PubSub {
     /// Reads the counters.
     pub fn of(metrics: &Metrics, distributed: bool, is_degraded: bool) -> Self {
-        let latency = if distributed { &metrics.receipt_seconds } else { &metrics.publish_latency_seconds };
+        let latency = metrics.latency(distributed);
         Self {
             messages_published: metrics.messages_published.get(),
             messages_received: metrics.entries_received.get(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Every module at the top, with its layer.
-const LAYERS: [(&str, u8); 22] = [
+const LAYERS: [(&str, u8); 23] = [
     ("protocol", 0),
     ("chat", 1),
     ("clock", 2),

@@ -19,19 +19,20 @@ const JUDGE: &str = "
             .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id} at ${target}: ${failureSummary}`))),
         (error) => done([String(error)]))";
 
-struct Judge {
+/// Runs axe-core.
+pub(super) struct Judge {
     axe: String,
 }
 
 impl Judge {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(AXE);
         let axe = fs::read_to_string(path).expect("the accessibility tests need axe-core: `make tools`, or `npm ci`");
         Self { axe }
     }
 
     /// Fails with what is wrong with the page as it is, in both schemes.
-    async fn judge(&self, person: &Person, when: &str) {
+    pub(super) async fn judge(&self, person: &Person, when: &str) {
         // Nothing may move while it is looked at.
         person.waits_for("document.getAnimations().every(({ playState }) => playState !== 'running')").await;
         if person.script("return typeof axe").await == "undefined" {

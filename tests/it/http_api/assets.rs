@@ -19,6 +19,12 @@ async fn the_page_comes_with_its_headers() {
     assert_eq!(page.header("x-content-type-options"), "nosniff");
     assert!(!page.header("referrer-policy").is_empty());
 
+    let admin = server.get("/admin").await;
+    assert_eq!((admin.status, admin.header("content-security-policy")), (200, policy));
+    assert!(
+        admin.header("content-type").starts_with("text/html") && admin.text.contains("<title>Hubbub admin</title>")
+    );
+
     let tag = page.header("etag").to_owned();
     let again = web::send(server.request(Method::GET, "/").header("if-none-match", tag)).await;
     assert_eq!((again.status, again.text.as_str()), (304, ""));
