@@ -251,12 +251,8 @@ async fn ctrl_c_takes_back_what_was_started() {
     let operator = Operator::new();
     let mut up = operator.command(&["up", "--replicas", "2", "--port", &operator.port.to_string()]);
     let mut up = Running(up.stderr(Stdio::piped()).spawn().unwrap());
-    let said = BufReader::new(up.0.stderr.take().unwrap()).lines();
-    for line in said.map_while(Result::ok) {
-        if line == "starting hubbub-2" {
-            break;
-        }
-    }
+    let mut said = BufReader::new(up.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(said.any(|line| line == "starting hubbub-2"));
     let redis = until("a replica to be remembered", async || {
         let remembered = operator.remembered();
         remembered["replicas"][1]["process"]["pid"].as_u64()?;
@@ -265,6 +261,7 @@ async fn ctrl_c_takes_back_what_was_started() {
     .await as u32;
     assert!(runs(redis));
     signal(up.0.id(), "INT");
+    assert!(said.any(|line| line.contains("taking back")));
     assert_eq!(up.0.wait().unwrap().code(), Some(1));
     assert!(!runs(redis));
     let status = operator.status();
