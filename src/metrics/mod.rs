@@ -2,12 +2,14 @@
 //!
 //! - [`series`]: the table of metrics and the labels they carry.
 //! - [`latency`]: a histogram that also knows its average and maximum, for the JSON form.
+//! - [`load`]: which part of its processors' time the process uses.
 //! - [`process`]: memory and processor time, read when somebody looks.
 //! - [`report`]: the JSON form, of the shape PROTOCOL section 5 fixes.
 //! - [`exposition`]: the Prometheus and OpenMetrics text forms.
 
 pub mod exposition;
 pub mod latency;
+pub mod load;
 pub mod process;
 pub mod report;
 pub mod series;
