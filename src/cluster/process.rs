@@ -73,9 +73,10 @@ impl Process {
     }
 
     /// Those of its process group that it left behind when it ended. No other process gets its number while there is one,
-    /// so whoever has it now is proof that there is none.
+    /// so another one that has it now is proof that there is none.
     pub(super) fn left_behind(&self) -> Vec<Self> {
-        if self.boot != boot() || look(self.pid).is_some() {
+        let is_another = look(self.pid).is_some_and(|(_, ticks)| ticks != self.start_ticks);
+        if self.boot != boot() || is_another || self.is_alive() {
             return Vec::new();
         }
         group(self.pid).into_iter().filter_map(|pid| Self::of(pid).ok()).filter(Self::is_alive).collect()
@@ -192,9 +193,11 @@ mod tests {
         while group(process.pid).len() < 2 {}
         assert_eq!(process.left_behind(), []);
         leader.kill().unwrap();
-        leader.wait().unwrap();
+        while process.is_alive() {}
+        // Before anybody has waited for it, and after.
         let left = process.left_behind();
-        assert_eq!(left.len(), 1);
+        leader.wait().unwrap();
+        assert_eq!((left.len(), &process.left_behind()[0].pid), (1, &left[0].pid));
         left[0].signal(Signal::KILL);
         while left[0].is_alive() {}
         assert_eq!(process.left_behind(), []);

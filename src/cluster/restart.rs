@@ -82,9 +82,9 @@ impl Cluster {
             }
         }
         if self.json {
-            put_json(&restarted)?
-        } else {
-            put(table(&restarted))?
+            put_json(&restarted)?;
+        } else if !restarted.is_empty() {
+            put(table(&restarted))?;
         }
         done
     }
