@@ -7,7 +7,8 @@
 --      'm': id, message answered ('' for none), body           'e': id, user, text, body
 --      'd': id, user, '1' for an admin, body                   'r': id, user, emoji, '1' for on, body
 --      A body is the entry as JSON up to its number.
--- Answers 'moved' if the log has another epoch, or lost what this instance saw, and has done nothing then; else lines: the epoch, then one a change:
+-- Answers 'moved' if the log has another epoch, or lost what this instance saw, and has done nothing then; else lines:
+-- the epoch, then one a change:
 -- 'ok <seq> <ts>', 'dup <seq> <ts>' or why not.
 local meta, log, ids, state, rooms, done = unpack(KEYS)
 local room, channel, frame, fresh = unpack(ARGV, 1, 4)
