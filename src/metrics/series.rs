@@ -46,6 +46,12 @@ labels! {
         /// Its name on the wire.
         reason: &'static str,
     }
+    /// Why a room's log was read: `gap` and `fork` for what came with a number that did not fit, `check` for one that may
+    /// have lost or missed something, `join` for those who came.
+    CatchupLabel {
+        /// Which.
+        reason: &'static str,
+    }
     /// A command.
     CommandLabel {
         /// Its `type` on the wire; never text from a client.
@@ -146,8 +152,8 @@ series! {
     forks: Counter;
     /// Logs found to have lost what was delivered, and given a new epoch.
     epochs_moved: Counter;
-    /// Gaps filled from the log.
-    catchups: Counter;
+    /// Times something of a room came from a read of its log rather than live, by the reason of the read.
+    catchups: Family<CatchupLabel, Counter>;
     /// Entries delivered late, from a read of the log.
     recovered_entries: Counter;
     /// Gaps the log could not fill: everyone in the room was given a fresh position.

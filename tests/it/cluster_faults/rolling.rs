@@ -15,7 +15,7 @@ use crate::support::{
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_are_started_anew_while_everybody_talks() {
     let mut cluster = Cluster::start(3).await;
-    let people = 18;
+    let people = 12;
     let plan = Plan { pause: Duration::from_millis(100), changes: true, ..Plan::new(people, 3) };
     let checker = Checker::start(cluster.addresses(), plan).await;
     checker.acks(60).await;
