@@ -1,18 +1,11 @@
 //! `hubbub doctor` beside the real things: well, badly set up, and not there.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::Path,
-    process::Output,
-};
+use std::{fs, net::TcpListener, path::Path, process::Output};
 
 use tempfile::TempDir;
 
 use super::promtool::shipped;
-use crate::support::{
-    Redis, Server, Value, cluster::Cluster, process::free_port, redis::LOGIN_IN_URL, server::run,
-};
+use crate::support::{Redis, Server, Value, cluster::Cluster, process::free_port, redis::LOGIN_IN_URL, server::run};
 
 /// What the tests' own Redis lets in, and nothing that is printed may hold.
 const SECRETS: [&str; 3] = ["p@ss/w", "p%40ss", "admin-of-the-tests"];
@@ -28,8 +21,7 @@ fn examine(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> (i32, Vec<[Str
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {json}"));
     let of = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
     let findings = report["findings"].as_array().unwrap().iter();
-    let found: Vec<_> =
-        findings.map(|one| ["area", "check", "level", "what", "fix"].map(|key| of(one, key))).collect();
+    let found: Vec<_> = findings.map(|one| ["area", "check", "level", "what", "fix"].map(|key| of(one, key))).collect();
     for [_, check, level, what, fix] in &found {
         assert!(text.contains(check) && !what.is_empty(), "{check} is in the text too");
         assert_eq!(fix.is_empty(), level == "ok", "{check}: what is not well has its fix");
