@@ -1,6 +1,6 @@
 //! The command line of the one program.
 
-use std::{error::Error, net::IpAddr, path::PathBuf, process::ExitCode};
+use std::{error::Error, net::IpAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -13,8 +13,10 @@ use crate::{
     },
     bench::{self, BenchArgs},
     clock::{Clock, SystemClock},
+    cluster::{self, ClusterArgs, ClusterError},
     doctor,
     import::{self, Plan},
+    probe,
     protocol::{ids::Millis, user::Role},
     settings::{
         Settings,
@@ -54,6 +56,10 @@ enum Command {
     Doctor(DoctorArgs),
     /// Make an API key, or sign a JWT with JWT_SECRET.
     Token(TokenArgs),
+    /// Ask the server that these settings start how it is, as a container's health check does.
+    Health(HealthArgs),
+    /// Run several replicas of this program on this machine, with the Redis they share and nginx before them.
+    Cluster(ClusterArgs),
     /// Measure this program under load.
     Bench(BenchArgs),
 }
@@ -149,6 +155,20 @@ struct TokenArgs {
     config: Vec<PathBuf>,
 }
 
+/// Whom to ask.
+#[derive(Debug, Args)]
+struct HealthArgs {
+    /// The address, if it is not this machine at the port of the settings; without a path /health is asked.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Ask again for so many seconds until it is well: after a start.
+    #[arg(long, value_name = "SECONDS", default_value = "0")]
+    wait: u32,
+    /// A settings file, as for `serve`.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+}
+
 /// Why a command failed; the sentence goes to standard error.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -161,6 +181,9 @@ enum Failure {
     /// Not all was carried over: exit 2 for what the operator gave, 1 for anything else.
     #[error("{0}")]
     Import(#[from] import::Failure),
+    /// The cluster is not as it was asked to be: exit 2 for what the operator gave or lacks, 1 for anything else.
+    #[error("{0}")]
+    Cluster(#[from] ClusterError),
     /// Anything else: exit 1.
     #[error("{0}")]
     Other(#[from] Box<dyn Error>),
@@ -172,7 +195,8 @@ impl Failure {
             Failure::Settings(_) => ExitCode::from(BAD_SETTINGS),
             Failure::Start(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
             Failure::Import(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
-            Failure::Start(_) | Failure::Import(_) | Failure::Other(_) => ExitCode::FAILURE,
+            Failure::Cluster(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
+            Failure::Start(_) | Failure::Import(_) | Failure::Cluster(_) | Failure::Other(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -186,6 +210,10 @@ pub fn run() -> ExitCode {
         Command::Import(args) => import(args),
         Command::Doctor(args) => examine(args),
         Command::Token(args) => token(args),
+        Command::Health(args) => health(args),
+        Command::Cluster(args) => {
+            cluster::run(&args, environment::settings(&environment::of_process())).map_err(Failure::from)
+        }
         Command::Bench(args) => bench::run(&args).map_err(|error| Failure::Other(error.into())),
     };
     match done {
@@ -296,6 +324,17 @@ fn token(args: TokenArgs) -> Result<(), Failure> {
     let expires_ms = SystemClock.now_ms() + Millis::from(args.ttl) * 1_000;
     let grant = Grant { sub, name: args.name, role: args.role, expires_ms };
     println!("{}", jwt.sign(&grant).map_err(Box::<dyn Error>::from)?);
+    Ok(())
+}
+
+/// Prints what `/health` says; fails unless the status is 200 within the time.
+fn health(args: HealthArgs) -> Result<(), Failure> {
+    let url = match args.url {
+        Some(url) => url,
+        None => load_with(Vec::new(), args.config)?.server.local_url().map_err(SettingsError::from)?,
+    };
+    let answer = probe::wait(&url, Duration::from_secs(args.wait.into())).map_err(Box::<dyn Error>::from)?;
+    println!("{answer}");
     Ok(())
 }
 

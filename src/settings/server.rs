@@ -1,6 +1,13 @@
 //! Section `server`: where it listens and who it is.
 
-use std::{fmt, net::IpAddr, num::NonZeroUsize, ops::RangeInclusive, path::PathBuf, thread};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroUsize,
+    ops::RangeInclusive,
+    path::PathBuf,
+    thread,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -90,6 +97,23 @@ impl Server {
             Port::Number(port) => port..=port,
             Port::Auto => self.port_range_start..=self.port_range_end,
         }
+    }
+
+    /// Where a program of this machine reaches the server.
+    ///
+    /// # Errors
+    /// If the port is not known before the start.
+    pub fn local_url(&self) -> Result<String, InvalidSetting> {
+        let port = match self.port {
+            Port::Number(port) if port > 0 => port,
+            _ => return Err(InvalidSetting::new("server.port (PORT)", "is chosen at each start: give the address")),
+        };
+        let host = match self.host {
+            IpAddr::V4(host) if host.is_unspecified() => IpAddr::from(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(host) if host.is_unspecified() => IpAddr::from(Ipv6Addr::LOCALHOST),
+            host => host,
+        };
+        Ok(format!("http://{}", SocketAddr::new(host, port)))
     }
 
     /// How many worker threads there are.
@@ -196,6 +220,15 @@ fn open_file_limit() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_listens_on_all_addresses_is_asked_on_loopback() {
+        let url = |host: &str, port| Server { host: host.parse().unwrap(), port, ..Server::default() }.local_url();
+        assert_eq!(url("0.0.0.0", Port::Number(80)).unwrap(), "http://127.0.0.1:80");
+        assert_eq!(url("::", Port::Number(80)).unwrap(), "http://[::1]:80");
+        assert_eq!(url("10.0.0.5", Port::Number(3001)).unwrap(), "http://10.0.0.5:3001");
+        assert!(url("::", Port::Auto).is_err() && url("::", Port::Number(0)).is_err());
+    }
 
     #[test]
     fn workers_share_a_quarter_of_the_files() {

@@ -1,4 +1,4 @@
-//! One process at a time: a lock on a file beside the database.
+//! One process at a time: a lock on a file, such as the one beside the database.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -8,13 +8,13 @@ use std::{
 
 /// Held as long as it lives; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct FileLock {
+pub(crate) struct FileLock {
     file: File,
 }
 
 /// Why the lock was not taken.
 #[derive(Debug)]
-pub(super) enum LockError {
+pub(crate) enum LockError {
     /// Another process has it; the file names it, if it could be read.
     Held(Option<u32>),
     /// The file cannot be made or locked.
@@ -57,7 +57,7 @@ pub(super) fn lock_path(database: &Path) -> PathBuf {
 impl FileLock {
     /// Takes the lock and writes this process's id into the file. The file stays behind when the lock goes: to remove
     /// it would let two processes lock two different files of one name.
-    pub(super) fn acquire(path: &Path) -> Result<Self, LockError> {
+    pub(crate) fn acquire(path: &Path) -> Result<Self, LockError> {
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(LockError::Io)?;
         match file.try_lock() {

@@ -65,7 +65,7 @@ use self::{
     selftest::Warned,
     subscriptions::Subscriptions,
 };
-use super::{BrokerEvent, HistoryConfig, Link, PeerRequests};
+use super::{BrokerEvent, HistoryConfig, Link, Measure, PeerRequests};
 use crate::{
     auth::{config::InvalidSetting, secret::Secret},
     chat::link::Connection,
@@ -100,6 +100,8 @@ pub struct RedisOptions {
     pub metrics: Metrics,
     /// To the hub.
     pub events: mpsc::Sender<BrokerEvent>,
+    /// What this instance has left for newcomers; the others are told with each heartbeat.
+    pub measure: Measure,
 }
 
 /// The store. Its tasks run on the runtime it was opened on.
@@ -148,7 +150,7 @@ impl RedisStore {
         let accounts = Arc::new(RedisAccounts::new(ctx.clone()));
         let leases = Leases::new(ctx.clone());
         let (directory, requests) =
-            RedisDirectory::new(ctx.clone(), presence.clone(), accounts.clone(), leases.clone());
+            RedisDirectory::new(ctx.clone(), presence.clone(), accounts.clone(), leases.clone(), options.measure);
         let hearing = Arc::new(Hearing::default());
         let receiver =
             Receiver::new(ctx.clone(), hearing.clone(), broker.clone(), directory.clone(), options.dedup_window_ms);

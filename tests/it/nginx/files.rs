@@ -14,7 +14,10 @@ use hubbub::cluster::nginx::Strategy;
 use tempfile::TempDir;
 
 use super::nobody;
-use crate::support::nginx::{layout, run};
+use crate::support::{
+    nginx::{layout, run},
+    process::free_port,
+};
 
 /// Nobody in particular.
 const ANYBODY: u32 = 65_534;
@@ -65,10 +68,10 @@ fn shipped(folder: &Path, change: impl Fn(String) -> String) {
         .replace("/tmp/127.0.0.", &format!("{}/", folder.display()))
         .replace("worker_connections 40000;", "worker_connections 256;")
         .replace("/dev/stdout", &folder.join("access.log").display().to_string())
-        .replace("listen 3001 ", "listen 127.0.0.1:0 ")
-        .replace("listen [::]:3001 ", "listen [::1]:0 ");
+        .replace("listen 3001 ", &format!("listen 127.0.0.1:{} ", free_port()))
+        .replace("listen [::]:3001 ", &format!("listen [::1]:{} ", free_port()));
     fs::write(folder.join("nginx.conf"), config).unwrap();
-    fs::write(folder.join("tls.conf"), read("tls.conf").replace("443", "8443")).unwrap();
+    fs::write(folder.join("tls.conf"), read("tls.conf").replace("443", &free_port().to_string())).unwrap();
 }
 
 fn nginx(folder: &Path) -> Command {

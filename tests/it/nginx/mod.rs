@@ -17,9 +17,9 @@ use crate::support::{
     server::Setup,
 };
 
-/// An instance that believes the balancer of the tests, and has no limits per address.
+/// An instance that believes the balancer of the tests, and bears with clients who wait for somebody else for a while.
 fn replica(redis: &Redis, number: usize) -> Setup {
-    instance(number, &redis.url()).env("TRUSTED_PROXIES", "127.0.0.1")
+    instance(number, &redis.url()).env("TRUSTED_PROXIES", "127.0.0.1").env("HEARTBEAT_INTERVAL_MS", 25_000)
 }
 
 /// So many replicas, with a setting each.
