@@ -194,6 +194,12 @@ series! {
     instances_live: Gauge;
     /// Connections open on all instances that live, by what each said last; those of this one while Redis is away.
     cluster_clients: Gauge;
+    /// Connections that this instance can still take; 0 while it takes none.
+    headroom_sessions: Gauge;
+    /// Newcomers a second that this instance can take, by how busy it is; 0 while it takes none.
+    headroom_newcomers: Gauge;
+    /// Connections that all instances that live can still take, by what each said last.
+    cluster_headroom_sessions: Gauge;
     /// Seconds since Redis last heard that this instance lives; 0 for a server that stands alone.
     heartbeat_age_seconds: Age;
     /// Seconds since this instance began to drain; 0 before.
