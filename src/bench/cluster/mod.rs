@@ -4,9 +4,9 @@
 //! - [`latency`], [`presence`], [`storm`]: what is measured; the rate is that of `publish`. [`nodes`], [`redis`]: with what.
 
 mod latency;
-mod nodes;
+pub(super) mod nodes;
 mod presence;
-mod redis;
+pub(super) mod redis;
 mod storm;
 
 use clap::ValueEnum;

@@ -74,6 +74,11 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Its process.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     fn last_line(&self) -> String {
         let log = fs::read_to_string(self.folder.join(LOG)).unwrap_or_default();
         log.lines().last().unwrap_or("it says nothing").to_owned()
@@ -90,7 +95,10 @@ impl Drop for Redis {
 }
 
 /// A port that nobody listens on at this moment.
-fn free_port() -> io::Result<u16> {
+///
+/// # Errors
+/// If the system refuses to say.
+pub(in crate::bench) fn free_port() -> io::Result<u16> {
     loop {
         let port = rand::random_range(PORTS);
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
