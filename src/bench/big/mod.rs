@@ -33,7 +33,7 @@ const BUDGET_BYTES: f64 = 200e6;
 const BUDGET_CLIENTS: usize = 30_000;
 
 /// How long all may take to arrive, and a message to reach all of them.
-pub(super) const LIMIT: Duration = Duration::from_secs(300);
+pub(super) const LIMIT: Duration = Duration::from_secs(600);
 
 /// The room of all.
 const ROOM: &str = "global";
