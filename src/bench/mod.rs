@@ -34,6 +34,7 @@ use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use big::{BigArgs, CrowdArgs};
+pub(crate) use child::port_in;
 use cluster::ClusterArgs;
 pub use error::BenchError;
 use fanout::FanoutArgs;

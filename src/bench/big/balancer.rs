@@ -10,8 +10,11 @@ use std::{
 };
 
 use crate::{
-    bench::{child::own_folder, cluster::redis::free_port, error::BenchError, swarm::Deadline},
-    cluster::nginx::{Layout, Strategy, Workers},
+    bench::{child::own_folder, error::BenchError, swarm::Deadline},
+    cluster::{
+        nginx::{Layout, Strategy, Workers},
+        redis::free_port,
+    },
 };
 
 /// How long it may take to start or end, and how often it is looked whether it has.

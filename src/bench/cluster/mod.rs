@@ -6,7 +6,7 @@
 mod latency;
 pub(super) mod nodes;
 mod presence;
-pub(super) mod redis;
+mod redis;
 mod storm;
 
 use clap::ValueEnum;
