@@ -75,7 +75,8 @@ export default function rooms({ run, start }) {
       left = ms + LEAVE_EVERY_MS;
       const client = clients[Math.floor(Math.random() * clients.length)];
       if (!client.isReady) return;
-      const names = [...client.rooms.keys()];
+      const names = [...client.rooms.keys()].filter((name) => client.rooms.get(name).live);
+      if (names.length === 0) return;
       const name = names[Math.floor(Math.random() * names.length)];
       client.leave(name);
       away.push({ client, name, until: ms + AWAY_MS });

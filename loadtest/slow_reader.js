@@ -19,12 +19,12 @@ import { options as scenario } from './lib/scenario.js';
 import { BASE_URLS, CHAT_URLS, CONNECTS_PER_SECOND, METRICS_KEY, PATIENCE_MS, whole } from './lib/settings.js';
 
 const VUS = whole('VUS', 2);
-const SOCKETS = whole('SOCKETS', 10);
-const SPEAKERS = whole('SPEAKERS', 5);
+const SOCKETS = whole('SOCKETS', 4);
+const SPEAKERS = whole('SPEAKERS', 3);
 const SLOW = whole('SLOW', 3);
 
-/** Together about 1.2 MB a second, so that the buffers of the kernel, several MB, are full long before the end. */
-const INTERVAL_MS = whole('INTERVAL_MS', 50);
+/** Together about 350 KB a second, so that the buffers of the kernel, several MB, are full long before the end. */
+const INTERVAL_MS = whole('INTERVAL_MS', 100);
 const DURATION_MS = whole('DURATION_MS', 20_000);
 
 /** As many characters as a text may have (PROTOCOL section 1), nearly, of three bytes each. */

@@ -102,7 +102,8 @@ export class Client {
 
   /** Joins a room, from where it was left if it was in it before. */
   join(room) {
-    const seat = this.rooms.get(room) ?? { feed: new Feed(this.#found), live: false, wanted: true };
+    const seat = this.rooms.get(room) ?? { feed: new Feed(this.#found), live: false, wanted: false };
+    if (seat.wanted) return;
     seat.wanted = true;
     this.rooms.set(room, seat);
     if (this.#isOpen) this.#sit(room, seat);
@@ -199,6 +200,8 @@ export class Client {
 
   #sit(room, seat) {
     const since = seat.feed.position;
+    // What still comes live is among what the answer brings.
+    seat.live = false;
     this.#ask({ type: 'join', room, ...(since && { since }) }, (event) => this.#joined(event), (error) => {
       this.#on.refused(error);
       if (isTemporary(error.code)) this.#later(error, () => seat.wanted && !seat.live && this.#sit(room, seat));
