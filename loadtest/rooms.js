@@ -5,7 +5,7 @@
 
 import { crowd } from './lib/crowd.js';
 import { thresholds } from './lib/metrics.js';
-import { countOf, messagesIn, openingMs } from './lib/plan.js';
+import { messagesIn, openingMs } from './lib/plan.js';
 import { report } from './lib/report.js';
 import { begin, readBack } from './lib/run.js';
 import { options as scenario } from './lib/scenario.js';

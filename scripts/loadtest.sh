@@ -91,9 +91,10 @@ start_cluster() {
     cluster=1
     (cd "$folder" && exec env "${limits[@]}" RUST_LOG=warn "$server" cluster up --replicas "${REPLICAS:-3}" \
         --strategy "${STRATEGY:-least_conn}" --port "$port")
+    METRICS_URLS=$(cd "$folder" && "$server" cluster status --json | replica_urls)
+    export METRICS_URLS
     if [[ $target == replicas ]]; then
-        BASE_URLS=$(cd "$folder" && "$server" cluster status --json | replica_urls)
-        export BASE_URLS
+        export BASE_URLS=$METRICS_URLS
     else
         export BASE_URL=http://127.0.0.1:$port
     fi
