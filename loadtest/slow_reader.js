@@ -74,7 +74,8 @@ export default function others(data) {
 export function slow({ run }) {
   const url = `${CHAT_URLS[running.iterationInTest % CHAT_URLS.length]}?room=&name=slow-${running.iterationInTest}`;
   const found = findings();
-  const seats = new Map(rooms.rooms(run).map(({ name, senders }) => [name, { feed: new Feed(found), senders, live: false }]));
+  const seats = new Map();
+  rooms.rooms(run).forEach(({ name, senders }) => seats.set(name, { feed: new Feed(found), senders, live: false }));
   const every = (holds) => [...seats.values()].every(holds);
   const join = (socket, room, since) => socket.send(JSON.stringify({ type: 'join', room, ...(since && { since }) }));
   const hasAll = () => every(({ feed, senders }) => feed.isComplete(senders));

@@ -55,6 +55,7 @@ export METRICS_API_KEY=${METRICS_API_KEY:-$(head -c 32 /dev/urandom | od -An -tx
 
 folder=$(mktemp -d)
 stop() {
+    [[ -z ${k6_pid:-} ]] || kill "$k6_pid" 2>/dev/null || true
     if [[ -n ${pid:-} ]]; then
         kill "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
@@ -131,6 +132,7 @@ if [[ $script == rolling_restart ]]; then
     (cd "$folder" && env "${limits[@]}" RUST_LOG=warn "$server" cluster restart) || status=$?
 fi
 wait "$k6_pid" || status=$?
+k6_pid=
 memory afterwards
 if [[ -s $folder/log ]]; then cat "$folder/log" >&2; fi
 exit "$status"

@@ -213,6 +213,7 @@ export class Client {
     if (!seat?.wanted) return;
     seat.feed.joined(event).forEach((said) => this.#on.heard(said, false));
     if (event.provisional) return;
+    event.entries.forEach((entry) => this.#numbered(event.room, entry));
     if (event.recovered && event.more) {
       this.#sit(event.room, seat);
       return;
@@ -238,8 +239,12 @@ export class Client {
     if (!seat?.live) return;
     const said = seat.feed.event(event);
     if (said) this.#on.heard(said, true);
-    // An ack without a number is no ack (PROTOCOL section 4); its message is stored once it is seen with one.
-    if (said && event.seq !== undefined && this.outbox.isProvisional(event.room, event.key)) this.#stored(event.room, event.key);
+    this.#numbered(event.room, event);
+  }
+
+  // An ack without a number is no ack (PROTOCOL section 4); its message is stored once it is seen with one.
+  #numbered(room, { seq, key }) {
+    if (seq !== undefined && this.outbox.isProvisional(room, key)) this.#stored(room, key);
   }
 
   #flush(room) {

@@ -199,8 +199,9 @@ function client(rooms = ['tea']) {
   const timers = new FakeTimers();
   const told = [];
   const tell = (name) => (...values) => told.push([name, ...values]);
-  const on = Object.fromEntries(['ready', 'heard', 'acked', 'refused', 'interrupted', 'back', 'ended'].map((name) => [name, tell(name)]));
-  const world = { WebSocket: FakeSocket, now: () => timers.now(), random: () => 0, after: (then, ms) => timers.set(then, ms) };
+  const names = ['ready', 'heard', 'acked', 'refused', 'interrupted', 'back', 'ended'];
+  const on = Object.fromEntries(names.map((name) => [name, tell(name)]));
+  const world = { WebSocket: FakeSocket, now: timers.now, random: () => 0, after: timers.set };
   const made = new Client({ urls: ['ws://a/chat', 'ws://b/chat'], turn: 0, name: 'Ana', world, found, on });
   rooms.forEach((room) => made.join(room));
   made.open();
