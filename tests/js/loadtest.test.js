@@ -280,6 +280,19 @@ test('an ack without a number is no ack, and an event with one is', () => {
   assert.equal(made.outbox.size, 0);
 });
 
+test('a page that brings the number of a provisional message stores it', () => {
+  const { made, enter, socket, names } = client();
+  enter(socket());
+  made.say('tea', 'k0', log[0].text);
+  socket().tell({ type: 'ack', id: socket().sent.at(-1).id, messageId: 'm', provisional: true });
+  socket().tell({ type: 'joined', room: 'tea', provisional: true });
+  assert.equal(made.outbox.size, 1);
+  const entries = [{ ...log[0], key: 'k0' }];
+  socket().tell({ type: 'joined', room: 'tea', epoch: EPOCH, seq: 1, recovered: true, more: false, entries });
+  assert.deepEqual(names(), ['ready', 'heard', 'acked']);
+  assert.equal(made.outbox.size, 0);
+});
+
 test('a command that is refused for a moment goes again, and keeps its place', () => {
   const { made, timers, enter, socket } = client();
   enter(socket());
