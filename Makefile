@@ -6,6 +6,8 @@ SHELL := bash
 export RUST_TEST_THREADS ?= 4
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60
+# Which script of loadtest/ is run.
+SCRIPT ?= smoke
 
 .PHONY: help
 help: ## list the targets
@@ -70,5 +72,5 @@ pictures: tools ## make the pictures of the documentation afresh
 	scripts/screenshots.sh
 
 .PHONY: loadtest
-loadtest: ## run the k6 scenario against a release build
-	scripts/loadtest.sh
+loadtest: tools ## run a k6 script of loadtest/ against a release build: SCRIPT=ramp
+	scripts/loadtest.sh $(SCRIPT)

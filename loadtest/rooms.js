@@ -5,7 +5,7 @@
 
 import { crowd } from './lib/crowd.js';
 import { thresholds } from './lib/metrics.js';
-import { countOf, messagesIn, openingMs } from './lib/plan.js';
+import { messagesIn, openingMs } from './lib/plan.js';
 import { report } from './lib/report.js';
 import { begin, readBack } from './lib/run.js';
 import { options as scenario } from './lib/scenario.js';
@@ -75,7 +75,8 @@ export default function rooms({ run, start }) {
       left = ms + LEAVE_EVERY_MS;
       const client = clients[Math.floor(Math.random() * clients.length)];
       if (!client.isReady) return;
-      const names = [...client.rooms.keys()];
+      const names = [...client.rooms.keys()].filter((name) => client.rooms.get(name).live);
+      if (names.length === 0) return;
       const name = names[Math.floor(Math.random() * names.length)];
       client.leave(name);
       away.push({ client, name, until: ms + AWAY_MS });

@@ -1,5 +1,5 @@
-// A few stop reading in a room where much is said: the server cuts them off (4413), nobody else is slowed, and when they
-// read again they come back with their position and have all of it.
+// A few stop reading, in rooms where much is said: the server cuts them off (4413), nobody else is slowed, and when they
+// read again they come back with their positions and have all of it.
 //
 // The sockets of k6/websockets are read whatever their virtual user does, so the slow ones are of k6/ws, which reads no
 // further while its handler sleeps. README.md says what can be set.
@@ -9,38 +9,42 @@ import { scenario as running } from 'k6/execution';
 import http from 'k6/http';
 import ws from 'k6/ws';
 
-import { crowd } from './lib/crowd.js';
 import { Feed, findings } from './lib/feed.js';
+import { gatherings } from './lib/gatherings.js';
 import * as metrics from './lib/metrics.js';
-import { messagesIn, openingMs } from './lib/plan.js';
 import { report } from './lib/report.js';
 import { begin, readBack } from './lib/run.js';
 import { options as scenario } from './lib/scenario.js';
-import { BASE_URLS, CHAT_URLS, CONNECTS_PER_SECOND, METRICS_KEY, PATIENCE_MS, whole } from './lib/settings.js';
+import { CHAT_URLS, METRICS_KEY, METRICS_URLS, PATIENCE_MS, whole } from './lib/settings.js';
 
 const VUS = whole('VUS', 2);
-const SOCKETS = whole('SOCKETS', 10);
-const SPEAKERS = whole('SPEAKERS', 5);
+const SOCKETS = whole('SOCKETS', 12);
+const ROOM = whole('ROOM', 2);
 const SLOW = whole('SLOW', 3);
-
-/** Together about 1.2 MB a second, so that the buffers of the kernel, several MB, are full long before the end. */
-const INTERVAL_MS = whole('INTERVAL_MS', 50);
-const DURATION_MS = whole('DURATION_MS', 20_000);
+const TOTAL = VUS * SOCKETS;
 
 /** As many characters as a text may have (PROTOCOL section 1), nearly, of three bytes each. */
 const SIZE = 3_900;
 const FILLER = '語';
 
-const TOTAL = VUS * SOCKETS;
-const TALK_MS = openingMs(TOTAL, CONNECTS_PER_SECOND) + 2_000;
-const MESSAGES = messagesIn(DURATION_MS, INTERVAL_MS);
+/**
+ * Together 60 messages or 700 KB a second, and whoever is slow is in all rooms: the buffers of the kernels on the way,
+ * several MB each, are full long before the end.
+ */
+const rooms = gatherings({
+  vus: VUS,
+  sockets: SOCKETS,
+  room: ROOM,
+  intervalMs: whole('INTERVAL_MS', 400),
+  durationMs: whole('DURATION_MS', 25_000),
+});
 
 /** How long the slow ones read nothing: until all is said. */
-const STALL_S = (TALK_MS + DURATION_MS) / 1_000 + 3;
+const STALL_S = rooms.endMs / 1_000 + 3;
 
 export const options = scenario({
   vus: VUS,
-  lastsMs: TALK_MS + DURATION_MS,
+  lastsMs: rooms.endMs,
   thresholds: {
     ...metrics.thresholds({ vus: VUS }),
     // Cut off, and back with nothing missing.
@@ -58,88 +62,81 @@ export const options = scenario({
   },
 });
 
-
-const hall = (run) => ({ name: `${run}-hall`, senders: SPEAKERS });
-
 export function setup() {
   return { ...begin(), closedBefore: closed() };
 }
 
-export default function others({ run, start }) {
-  crowd({
-    start,
-    sockets: SOCKETS,
-    size: SIZE,
-    filler: FILLER,
-    part: (index) => ({
-      rooms: [hall(run)],
-      says: index < SPEAKERS ? [hall(run).name] : [],
-      openAt: openingMs(index, CONNECTS_PER_SECOND),
-      talkAt: TALK_MS + (index < SPEAKERS ? (index * INTERVAL_MS) / SPEAKERS : 0),
-      intervalMs: INTERVAL_MS,
-      messages: MESSAGES,
-    }),
-  });
+export default function others(data) {
+  rooms.run(data, { size: SIZE, filler: FILLER });
 }
 
-/** One that stops reading, once it is in the room. */
+/** One that stops reading, once it is in all rooms. */
 export function slow({ run }) {
   const url = `${CHAT_URLS[running.iterationInTest % CHAT_URLS.length]}?room=&name=slow-${running.iterationInTest}`;
-  const { name, senders } = hall(run);
   const found = findings();
-  const feed = new Feed(found);
-  let cutOff = true;
-  let position = null;
-  const join = (socket, since) => socket.send(JSON.stringify({ type: 'join', room: name, ...(since && { since }) }));
+  const seats = new Map();
+  rooms.rooms(run).forEach(({ name, senders }) => seats.set(name, { feed: new Feed(found), senders, live: false }));
+  const every = (holds) => [...seats.values()].every(holds);
+  const join = (socket, room, since) => socket.send(JSON.stringify({ type: 'join', room, ...(since && { since }) }));
+  const hasAll = () => every(({ feed, senders }) => feed.isComplete(senders));
 
-  // Asks to join, takes what comes until `then` does something else.
+  // Joins all rooms, does something else once it is in, and takes what comes.
   const visit = (then) => ws.connect(url, {}, (socket) => {
-    socket.on('open', () => join(socket, feed.position));
+    seats.forEach((seat) => {
+      seat.live = false;
+    });
+    socket.on('open', () => seats.forEach(({ feed }, room) => join(socket, room, feed.position)));
     socket.on('message', (text) => {
       const event = JSON.parse(text);
+      const seat = seats.get(event.room);
       if (event.type === 'joined') {
-        feed.joined(event);
-        if (event.recovered && event.more) join(socket, feed.position);
-        else then(socket);
+        seat.feed.joined(event);
+        if (event.recovered && event.more) {
+          join(socket, event.room, seat.feed.position);
+          return;
+        }
+        seat.live = true;
+        if (every(({ live }) => live)) then(socket);
       } else if (event.type === 'message') {
-        feed.event(event);
+        seat.feed.event(event);
       }
     });
-    // What the connection ended with, if k6 has read as far; the check below does not stand on it.
+    // What the connection ended with, if k6 has read as far; no check stands on it.
     socket.on('error', (error) => console.info(`a slow reader: ${error.error()}`));
   });
 
+  let cutOff = true;
   visit((socket) => {
     sleep(STALL_S);
-    // Reads on for a while: whoever was not cut off gets everything, and closes by itself.
+    // Whoever was not cut off reads on, and closes by itself.
     socket.setTimeout(() => {
       cutOff = false;
       socket.close(1000);
     }, PATIENCE_MS);
   });
-  position = feed.position;
   check(cutOff, { 'who does not read is cut off': (is) => is });
-  if (!position) fail('a slow reader never joined');
+  if (!every(({ live }) => live)) fail('a slow reader never joined');
 
   const until = Date.now() + PATIENCE_MS;
   visit((socket) => {
     socket.setInterval(() => {
-      if (feed.isComplete(senders) || Date.now() > until) socket.close(1000);
+      if (hasAll() || Date.now() > until) socket.close(1000);
     }, 100);
   });
-  const { lost, gaps } = feed.close(senders);
-  if (lost + gaps + found.duplicates + found.reordered + found.resets > 0) {
-    console.error(`a slow reader that came back: ${lost} lost, ${gaps} gaps, ${JSON.stringify(found)}`);
+  const ends = [...seats.values()].map(({ feed, senders }) => feed.close(senders));
+  const missing = ends.reduce((sum, { lost, gaps }) => sum + lost + gaps, 0);
+  if (missing + found.duplicates + found.reordered + found.resets > 0) {
+    console.error(`a slow reader that came back: ${missing} missing, ${JSON.stringify(found)}`);
   }
   metrics.caughtUp.add(found.caughtUp);
-  check(feed, {
-    'and comes back to all of it': () => feed.isComplete(senders) && lost + gaps + found.resets === 0,
-    'once and in order': () => found.duplicates + found.reordered === 0,
+  check(found, {
+    'and comes back to all of it': ({ resets }) => hasAll() && missing + resets === 0,
+    'once and in order': ({ duplicates, reordered }) => duplicates + reordered === 0,
   });
 }
 
 export function teardown({ run, closedBefore }) {
-  readBack([hall(run)]);
+  readBack(rooms.rooms(run));
   if (closedBefore !== null) {
     const now = closed();
     check(now, { 'the server closed as many with 4413': (count) => count - closedBefore === SLOW });
@@ -147,12 +144,13 @@ export function teardown({ run, closedBefore }) {
   }
 }
 
-/** How many connections the servers closed with 4413 so far; null without a key. Needs each server in BASE_URLS. */
+/** How many connections the servers closed with 4413 so far; null without a key. */
 function closed() {
   if (METRICS_KEY === '') return null;
   let count = 0;
-  for (const url of BASE_URLS) {
-    const { body } = http.get(`${url}/metrics/prometheus`, { headers: { Authorization: `Bearer ${METRICS_KEY}` } });
+  for (const url of METRICS_URLS) {
+    const { status, body } = http.get(`${url}/metrics/prometheus`, { headers: { Authorization: `Bearer ${METRICS_KEY}` } });
+    if (status !== 200) fail(`${url}: the metrics are answered with ${status}`);
     const line = /^hubbub_closes_total\{[^}]*code="4413"[^}]*\} (\d+)/m.exec(body);
     count += line ? Number(line[1]) : 0;
   }

@@ -102,7 +102,8 @@ export class Client {
 
   /** Joins a room, from where it was left if it was in it before. */
   join(room) {
-    const seat = this.rooms.get(room) ?? { feed: new Feed(this.#found), live: false, wanted: true };
+    const seat = this.rooms.get(room) ?? { feed: new Feed(this.#found), live: false, wanted: false };
+    if (seat.wanted) return;
     seat.wanted = true;
     this.rooms.set(room, seat);
     if (this.#isOpen) this.#sit(room, seat);
@@ -199,6 +200,8 @@ export class Client {
 
   #sit(room, seat) {
     const since = seat.feed.position;
+    // What still comes live is among what the answer brings.
+    seat.live = false;
     this.#ask({ type: 'join', room, ...(since && { since }) }, (event) => this.#joined(event), (error) => {
       this.#on.refused(error);
       if (isTemporary(error.code)) this.#later(error, () => seat.wanted && !seat.live && this.#sit(room, seat));
@@ -210,6 +213,7 @@ export class Client {
     if (!seat?.wanted) return;
     seat.feed.joined(event).forEach((said) => this.#on.heard(said, false));
     if (event.provisional) return;
+    event.entries.forEach((entry) => this.#numbered(event.room, entry));
     if (event.recovered && event.more) {
       this.#sit(event.room, seat);
       return;
@@ -235,8 +239,12 @@ export class Client {
     if (!seat?.live) return;
     const said = seat.feed.event(event);
     if (said) this.#on.heard(said, true);
-    // An ack without a number is no ack (PROTOCOL section 4); its message is stored once it is seen with one.
-    if (said && event.seq !== undefined && this.outbox.isProvisional(event.room, event.key)) this.#stored(event.room, event.key);
+    this.#numbered(event.room, event);
+  }
+
+  // An ack without a number is no ack (PROTOCOL section 4); its message is stored once it is seen with one.
+  #numbered(room, { seq, key }) {
+    if (seq !== undefined && this.outbox.isProvisional(room, key)) this.#stored(room, key);
   }
 
   #flush(room) {

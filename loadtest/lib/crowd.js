@@ -62,7 +62,8 @@ class Crowd {
     const first = scenario.iterationInTest * sockets;
     this.members = Array.from({ length: sockets }, (_, index) => this.member(first + index, part(first + index)));
     this.clients = this.members.map(({ client }) => client);
-    this.deadline = PATIENCE_MS + Math.max(...this.members.map((it) => it.part.talkAt + it.part.messages * it.part.intervalMs));
+    const ends = this.members.map(({ part: { talkAt, messages, intervalMs } }) => talkAt + messages * intervalMs);
+    this.deadline = PATIENCE_MS + Math.max(...ends);
   }
 
   begin() {

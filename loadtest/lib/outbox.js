@@ -45,7 +45,7 @@ export class Outbox {
 
   isProvisional(room, key) {
     const first = this.rooms.get(room)?.[0];
-    return first?.key === key && first.provisional === true;
+    return first?.provisional === true && first.key === key;
   }
 
   /** A refusal that passes: it may go again. */

@@ -10,16 +10,16 @@ export function whole(name, usual) {
 }
 
 /** Where the servers are, http(s) or ws(s): one, or several by comma of which each socket takes another at each connect. */
-export const BASE_URLS = (__ENV.BASE_URLS || __ENV.BASE_URL || 'http://127.0.0.1:3001')
-  .split(',')
-  .map((url) => url.trim().replace(/\/+$/, '').replace(/^ws/, 'http'))
-  .filter((url) => url !== '');
+export const BASE_URLS = urls(__ENV.BASE_URLS || __ENV.BASE_URL || 'http://127.0.0.1:3001');
 
 /** Their WebSockets. */
 export const CHAT_URLS = BASE_URLS.map((url) => `${url.replace(/^http/, 'ws')}/chat`);
 
 /** Opens /metrics, for the scripts that look there; without it they do not. */
 export const METRICS_KEY = __ENV.METRICS_API_KEY || '';
+
+/** Every server that counts for itself, where BASE_URL is what balances them. */
+export const METRICS_URLS = __ENV.METRICS_URLS ? urls(__ENV.METRICS_URLS) : BASE_URLS;
 
 /** How long arriving, or the last ack and delivery, may take before it counts as missing, milliseconds. */
 export const PATIENCE_MS = whole('PATIENCE_MS', 30_000);
@@ -46,3 +46,10 @@ export const LIMITS = {
 
 /** Where the numbers of the run go as JSON; empty: nowhere. */
 export const SUMMARY = __ENV.SUMMARY || '';
+
+function urls(list) {
+  return list
+    .split(',')
+    .map((url) => url.trim().replace(/\/+$/, '').replace(/^ws/, 'http'))
+    .filter((url) => url !== '');
+}

@@ -199,8 +199,9 @@ function client(rooms = ['tea']) {
   const timers = new FakeTimers();
   const told = [];
   const tell = (name) => (...values) => told.push([name, ...values]);
-  const on = Object.fromEntries(['ready', 'heard', 'acked', 'refused', 'interrupted', 'back', 'ended'].map((name) => [name, tell(name)]));
-  const world = { WebSocket: FakeSocket, now: () => timers.now(), random: () => 0, after: (then, ms) => timers.set(then, ms) };
+  const names = ['ready', 'heard', 'acked', 'refused', 'interrupted', 'back', 'ended'];
+  const on = Object.fromEntries(names.map((name) => [name, tell(name)]));
+  const world = { WebSocket: FakeSocket, now: timers.now, random: () => 0, after: timers.set };
   const made = new Client({ urls: ['ws://a/chat', 'ws://b/chat'], turn: 0, name: 'Ana', world, found, on });
   rooms.forEach((room) => made.join(room));
   made.open();
@@ -275,6 +276,19 @@ test('an ack without a number is no ack, and an event with one is', () => {
   socket().tell({ type: 'ack', id: socket().sent.at(-1).id, messageId: 'm', provisional: true });
   assert.equal(made.outbox.size, 1);
   socket().tell({ ...log[0], room: 'tea', key: 'k0' });
+  assert.deepEqual(names(), ['ready', 'heard', 'acked']);
+  assert.equal(made.outbox.size, 0);
+});
+
+test('a page that brings the number of a provisional message stores it', () => {
+  const { made, enter, socket, names } = client();
+  enter(socket());
+  made.say('tea', 'k0', log[0].text);
+  socket().tell({ type: 'ack', id: socket().sent.at(-1).id, messageId: 'm', provisional: true });
+  socket().tell({ type: 'joined', room: 'tea', provisional: true });
+  assert.equal(made.outbox.size, 1);
+  const entries = [{ ...log[0], key: 'k0' }];
+  socket().tell({ type: 'joined', room: 'tea', epoch: EPOCH, seq: 1, recovered: true, more: false, entries });
   assert.deepEqual(names(), ['ready', 'heard', 'acked']);
   assert.equal(made.outbox.size, 0);
 });
