@@ -9,6 +9,7 @@ mod cluster;
 mod cluster_faults;
 mod conformance;
 mod contract;
+mod deploy;
 mod drain;
 mod faults;
 mod http_api;
