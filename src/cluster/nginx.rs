@@ -21,13 +21,16 @@ const CONFIG: &str = include_str!("../../nginx/nginx.conf");
 /// What the shipped configuration begins its paths with.
 const SHIPPED_PATHS: &str = "/tmp/hubbub-nginx";
 
-/// Clients that a balancer is set up for (issue: 30,000), with a fifth more, since the kernel does not spread them over
+/// Clients that a balancer is set up for (30,000: three replicas of 10,000), with a fifth more, since the kernel does not spread them over
 /// the workers quite evenly.
 const CLIENTS: u64 = 36_000;
 
 /// Files that a worker asks for, and connections that it makes room for, as shipped.
 const FILES: u64 = 65_536;
 const CONNECTIONS: u64 = 40_000;
+
+/// Files taken where the system does not tell: what POSIX systems start programs with.
+const ASSUMED_FILES: u64 = 1_024;
 
 /// Files of a worker that are no connections: logs, listeners, its event queue.
 const OTHER_FILES: u64 = 256;
@@ -86,6 +89,12 @@ pub struct Workers {
 }
 
 impl Workers {
+    /// For as many files as this process may give to those it starts.
+    pub fn for_machine() -> Self {
+        let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+        Self::for_limit(hard_file_limit(&limits).unwrap_or(ASSUMED_FILES))
+    }
+
     /// As many as cores, or as it takes to hold 30,000 clients if a process may open only so many files
     /// (`RLIMIT_NOFILE`, hard).
     pub fn for_limit(files: u64) -> Self {
@@ -94,6 +103,15 @@ impl Workers {
         let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         let processes = u32::try_from(needed.max(cores)).ok().and_then(NonZeroU32::new);
         Self { processes: processes.unwrap_or(NonZeroU32::MIN), files }
+    }
+}
+
+/// The hard limit of open files, as `/proc/<process>/limits` tells it.
+fn hard_file_limit(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    match line.split_ascii_whitespace().nth(1)? {
+        "unlimited" => Some(u64::MAX),
+        hard => hard.parse().ok(),
     }
 }
 
@@ -264,7 +282,7 @@ mod tests {
         assert!(!lines.iter().any(|line| line.contains("hubbub-") || line.contains("3001") || line.contains("/tmp")));
         let shipped = CONFIG.lines().map(str::trim).filter(|line| !line.starts_with('#'));
         let changed = shipped.filter(|line| !lines.iter().any(|each| each == line)).count();
-        assert_eq!(changed, 6 + 8 + 2 + 6, "paths, servers with strategy and summary, listeners, sizes: {lines:#?}");
+        assert_eq!(changed, 8 + 8 + 2 + 3, "paths, replicas with strategy and summary, listeners, sizes: {lines:#?}");
     }
 
     #[test]
@@ -300,6 +318,16 @@ mod tests {
             let held = u64::from(workers.processes.get()) * connections(workers.files) / 2;
             assert!(held >= CLIENTS || workers.processes.get() == 64, "{files}: {workers:?}");
         }
+    }
+
+    #[test]
+    fn the_hard_limit_is_read_as_proc_writes_it() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max open files            4096                 524288               files     \n";
+        assert_eq!(hard_file_limit(limits), Some(524_288));
+        assert_eq!(hard_file_limit("Max open files  1024 unlimited files"), Some(u64::MAX));
+        assert_eq!(hard_file_limit(""), None);
+        assert!(Workers::for_machine().files > 0);
     }
 
     #[test]

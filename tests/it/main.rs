@@ -17,6 +17,7 @@ mod identity;
 mod import;
 mod layers;
 mod limits;
+mod nginx;
 mod openapi;
 mod selfcheck;
 mod settings;

@@ -20,6 +20,7 @@ use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use super::{
     Dial, LOOK,
     ledger::{Counts, Ledger, Verdict},
+    nginx::source,
 };
 use conversation::Conversation;
 
@@ -43,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) changes: bool,
     /// How long everybody may take to be back and to have everything, when the fault is over.
     pub(crate) patience: Duration,
+    /// Whether each comes from an address of its own, for a balancer to tell them apart.
+    pub(crate) apart: bool,
     /// Decides who says what where and when, and who connects where, as far as the machine lets it. `FAULT_SEED`.
     pub(crate) seed: u64,
 }
@@ -52,7 +55,7 @@ impl Plan {
     pub(crate) fn new(clients: usize, rooms: usize) -> Self {
         let seed = std::env::var("FAULT_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
         let (pause, patience) = (Duration::from_millis(50), Duration::from_secs(60));
-        Self { clients, rooms, pause, in_flight: 4, changes: false, patience, seed }
+        Self { clients, rooms, pause, in_flight: 4, changes: false, patience, apart: false, seed }
     }
 }
 
@@ -246,6 +249,7 @@ impl Person {
                 continue;
             }
             let dial = Dial::new(self.shared.addresses[place % self.shared.addresses.len()]).rooms("");
+            let dial = if self.shared.plan.apart { dial.source(source(self.number)) } else { dial };
             let dial = match &self.token {
                 Some(token) => dial.subprotocol(token),
                 None => dial,
