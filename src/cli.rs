@@ -9,9 +9,12 @@ use crate::{
     auth::{
         jwt::{Grant, Jwt},
         keys::{Generated, Scope},
+        secret::Secret,
     },
     bench::{self, BenchArgs},
     clock::{Clock, SystemClock},
+    cluster::{self, ClusterArgs, ClusterError},
+    doctor,
     import::{self, Plan},
     probe,
     protocol::{ids::Millis, user::Role},
@@ -19,6 +22,7 @@ use crate::{
         Settings,
         environment::{self, Given},
         load::{self, SettingsError, Sources},
+        server::RESERVED_FILES,
     },
     telemetry::{self, LogFormat},
 };
@@ -47,10 +51,15 @@ enum Command {
     CheckConfig(SettingsArgs),
     /// Carry what a server kept that stood alone into Redis: accounts, bans, read markers, and the logs of rooms.
     Import(ImportArgs),
+    /// Look at the settings, this machine, Redis and nginx, and say what is wrong and what to do. Exits with 1 when
+    /// something does not work.
+    Doctor(DoctorArgs),
     /// Make an API key, or sign a JWT with JWT_SECRET.
     Token(TokenArgs),
     /// Ask the server that these settings start how it is, as a container's health check does.
     Health(HealthArgs),
+    /// Run several replicas of this program on this machine, with the Redis they share and nginx before them.
+    Cluster(ClusterArgs),
     /// Measure this program under load.
     Bench(BenchArgs),
 }
@@ -102,6 +111,22 @@ struct ImportArgs {
     /// A settings file, as for `serve`.
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
+}
+
+/// What to look at.
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// A configuration of nginx to read too; repeat it for several.
+    #[arg(long, value_name = "FILE")]
+    nginx: Vec<PathBuf>,
+    /// Redis as somebody who may use CONFIG, which Hubbub's own user may not: for settings that only an administrator sees.
+    #[arg(long, value_name = "URL", env = "REDIS_ADMIN_URL", hide_env_values = true)]
+    redis_admin_url: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// What to make.
@@ -156,6 +181,9 @@ enum Failure {
     /// Not all was carried over: exit 2 for what the operator gave, 1 for anything else.
     #[error("{0}")]
     Import(#[from] import::Failure),
+    /// The cluster is not as it was asked to be: exit 2 for what the operator gave or lacks, 1 for anything else.
+    #[error("{0}")]
+    Cluster(#[from] ClusterError),
     /// Anything else: exit 1.
     #[error("{0}")]
     Other(#[from] Box<dyn Error>),
@@ -167,7 +195,8 @@ impl Failure {
             Failure::Settings(_) => ExitCode::from(BAD_SETTINGS),
             Failure::Start(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
             Failure::Import(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
-            Failure::Start(_) | Failure::Import(_) | Failure::Other(_) => ExitCode::FAILURE,
+            Failure::Cluster(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
+            Failure::Start(_) | Failure::Import(_) | Failure::Cluster(_) | Failure::Other(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -179,8 +208,12 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => start(args),
         Command::CheckConfig(args) => check_config(args),
         Command::Import(args) => import(args),
+        Command::Doctor(args) => examine(args),
         Command::Token(args) => token(args),
         Command::Health(args) => health(args),
+        Command::Cluster(args) => {
+            cluster::run(&args, environment::settings(&environment::of_process())).map_err(Failure::from)
+        }
         Command::Bench(args) => bench::run(&args).map_err(|error| Failure::Other(error.into())),
     };
     match done {
@@ -225,6 +258,40 @@ fn import(args: ImportArgs) -> Result<(), Failure> {
     let summary = import::run(&Plan { file: args.file, redis_url, redis, history, replace: args.replace })?;
     print!("{summary}");
     Ok(())
+}
+
+fn examine(args: DoctorArgs) -> Result<(), Failure> {
+    let settings = load(args.settings)?;
+    let server = &settings.server;
+    let admin_url = args.redis_admin_url.filter(|url| !url.is_empty()).map(Secret::new);
+    let redis = Secret::given(settings.distributed.redis_url.as_ref()).map(|url| doctor::RedisPlan {
+        url: url.clone(),
+        admin_url,
+        config: settings.redis.clone(),
+        instance_ttl_ms: settings.distributed.instance_ttl_ms,
+    });
+    let report = doctor::run(&doctor::Plan {
+        host: server.host,
+        ports: server.ports(),
+        max_sessions: server.max_sessions,
+        reserved_files: RESERVED_FILES,
+        heartbeat_ms: settings.heartbeat.interval_ms,
+        store: settings.store.path.clone(),
+        distributed: settings.distributed.enabled,
+        redis,
+        nginx: args.nginx,
+        auth: settings.auth,
+    });
+    let report = report.map_err(Box::<dyn Error>::from)?;
+    if args.json {
+        println!("{:#}", report.to_json());
+    } else {
+        print!("{report}");
+    }
+    match report.count(doctor::Level::Fail) {
+        0 => Ok(()),
+        failed => Err(Failure::Other(format!("the doctor found what does not work: {failed}").into())),
+    }
 }
 
 impl SettingsArgs {

@@ -5,100 +5,14 @@
 
 use std::{
     collections::VecDeque,
-    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use serde::Serialize;
-
-use crate::protocol::{
-    error::ErrorCode,
-    ids::{Millis, UserId},
-};
+use crate::protocol::ids::Millis;
+pub use crate::protocol::record::{Kind, Note, Record};
 
 /// Most records kept of each kind.
 pub const CAPACITY: usize = 256;
-
-/// Longest `detail`, in characters; the rest is cut.
-const MAX_DETAIL_CHARS: usize = 200;
-
-/// What kind of thing was recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Somebody was refused something.
-    Refusal,
-    /// A password, key or token that proved nothing.
-    Authentication,
-    /// Something of the server's own went wrong.
-    Fault,
-}
-
-impl Kind {
-    const COUNT: usize = 3;
-}
-
-/// Something to record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Note {
-    /// What kind.
-    pub kind: Kind,
-    /// The code that was answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<ErrorCode>,
-    /// Who, when known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<UserId>,
-    /// From where, when known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<IpAddr>,
-    /// A sentence for a person. Never a secret.
-    pub detail: Box<str>,
-}
-
-impl Note {
-    /// A note of a kind with a sentence; the other fields are empty.
-    pub fn new(kind: Kind, detail: impl AsRef<str>) -> Self {
-        let detail = detail.as_ref().chars().take(MAX_DETAIL_CHARS).collect::<String>().into();
-        Self { kind, code: None, user: None, address: None, detail }
-    }
-
-    /// With the code that was answered.
-    #[must_use]
-    pub fn code(mut self, code: ErrorCode) -> Self {
-        self.code = Some(code);
-        self
-    }
-
-    /// With who it was.
-    #[must_use]
-    pub fn user(mut self, user: UserId) -> Self {
-        self.user = Some(user);
-        self
-    }
-
-    /// With where it came from.
-    #[must_use]
-    pub fn address(mut self, address: IpAddr) -> Self {
-        self.address = Some(address);
-        self
-    }
-}
-
-/// A note, when it was made and how often in a row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Record {
-    /// The last time.
-    pub ts: Millis,
-    /// The first time.
-    pub first_ts: Millis,
-    /// How often.
-    pub count: u64,
-    /// What.
-    #[serde(flatten)]
-    pub note: Note,
-}
 
 /// The recent records; cloning shares them.
 #[derive(Clone, Debug, Default)]
@@ -136,6 +50,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::{error::ErrorCode, record::MAX_DETAIL_CHARS};
 
     #[test]
     fn a_flood_of_refusals_leaves_the_faults() {

@@ -8,7 +8,7 @@
 //! 3. [`limits`], [`auth`].
 //! 4. [`broker`]: the log of record and everything kept, behind small traits.
 //! 5. [`transport`], [`actors`].
-//! 6. [`http`], [`drain`], [`bench`], [`import`], [`cluster`], [`probe`].
+//! 6. [`http`], [`drain`], [`bench`], [`import`], [`cluster`], [`doctor`], [`probe`].
 //! 7. [`settings`], [`app`], [`cli`].
 
 pub mod actors;
@@ -20,6 +20,7 @@ pub mod chat;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
+pub mod doctor;
 pub mod drain;
 pub mod http;
 pub mod import;

@@ -10,6 +10,8 @@ const FLAGS = [
 /** What has not happened after this long never will, and how often it is looked at, milliseconds. */
 const PATIENCE = 15_000;
 const LOOK = 50;
+/** How often a chromedriver is started before there is none. */
+const STARTS = 4;
 
 export class Browser {
   #session;
@@ -21,10 +23,10 @@ export class Browser {
 
   /** A browser with a fresh profile. */
   static async start() {
-    const { said } = await start('chromedriver', ['--port=0'], { ready: /started successfully on port (\d+)/ });
+    const said = await driverPort();
     const driver = `http://127.0.0.1:${said}`;
     const args = [...FLAGS, `--user-data-dir=${folder()}`];
-    const wanted = { alwaysMatch: { 'goog:chromeOptions': { args } } };
+    const wanted = { alwaysMatch: { 'goog:chromeOptions': { args }, 'goog:loggingPrefs': { performance: 'ALL' } } };
     const { sessionId } = await post(`${driver}/session`, { capabilities: wanted });
     return new Browser(`${driver}/session/${sessionId}`);
   }
@@ -55,9 +57,22 @@ export class Browser {
     await post(`${this.#session}/element/${Object.values(found)[0]}/value`, { text });
   }
 
+  /** Presses a key that writes, where the focus is; with no more ado than a keyboard makes. @param {string} key */
+  async press(key) {
+    await this.devtools('Input.dispatchKeyEvent', { type: 'keyDown', key, text: key });
+    await this.devtools('Input.dispatchKeyEvent', { type: 'keyUp', key });
+  }
+
   /** A command of the Chrome DevTools Protocol. */
   devtools(cmd, params = {}) {
     return post(`${this.#session}/goog/cdp/execute`, { cmd, params });
+  }
+
+  /** @returns {Promise<number[]>} the bytes of each answer since this was last asked, headers included */
+  async received() {
+    const noted = await post(`${this.#session}/se/log`, { type: 'performance' });
+    const messages = noted.map(({ message }) => JSON.parse(message).message);
+    return messages.filter(({ method }) => method === 'Network.loadingFinished').map(({ params }) => params.encodedDataLength);
   }
 
   /** @param {number} width @param {number} height @param {boolean} phone whether it is touched */
@@ -81,6 +96,15 @@ export class Browser {
   async end() {
     await fetch(this.#session, { method: 'DELETE' });
   }
+}
+
+// Now and then its port is taken after all, since it wants the same one for IPv4 and IPv6: it then says none, and ends.
+async function driverPort(starts = STARTS) {
+  const started = start('chromedriver', ['--port=0'], { ready: /started successfully on port (\d+)/ });
+  return started.then(({ said }) => said, (error) => {
+    if (starts === 1) throw error;
+    return driverPort(starts - 1);
+  });
 }
 
 async function post(url, body) {

@@ -16,6 +16,23 @@ export function token({ name, role }) {
 }
 
 /**
+ * Somebody who says much and listens to nothing: what a flood costs is to be paid by the page, not by who makes it.
+ * @param {string} server
+ * @param {{name: string, role: string}} who
+ * @param {string} room
+ * @returns {Promise<(text: string) => void>} says something
+ */
+export async function talker(server, who, room) {
+  const socket = new WebSocket(`${server.replace('http', 'ws')}/chat?room=${room}`, ['hubbub.v1', `hubbub.token.${token(who)}`]);
+  await new Promise((resolve, reject) => {
+    socket.onmessage = ({ data }) => data.includes('"type":"joined"') && resolve();
+    socket.onclose = () => reject(new Error(`${who.name} is not let in`));
+  });
+  socket.onmessage = socket.onclose = null;
+  return (text) => socket.send(JSON.stringify({ type: 'message', room, text }));
+}
+
+/**
  * Somebody who is there.
  * @param {string} server
  * @param {{name: string, role: string}} who

@@ -11,8 +11,8 @@ const PATIENCE = 20_000;
 
 const ends = [];
 
-/** Ends all that was started, the last first. */
-export async function endAll() {
+// The last first.
+async function endAll() {
   while (ends.length > 0) await ends.pop()();
 }
 
@@ -55,8 +55,9 @@ export async function start(program, args, { ready, env = {}, cwd }) {
  * A server with an empty store and no limits; `HUBBUB` names the program.
  * @param {string} cwd where its store is to be
  * @param {string} secret of its tokens
+ * @param {Record<string, string>} [env] more settings
  */
-export function startServer(cwd, secret) {
+export function startServer(cwd, secret, env = {}) {
   const limits = ['CONNECTS_PER_SECOND', 'COMMANDS_PER_SECOND', 'MESSAGES_PER_SECOND', 'API_PER_SECOND'];
   return start(process.env.HUBBUB, ['serve'], {
     cwd,
@@ -64,6 +65,21 @@ export function startServer(cwd, secret) {
     env: {
       PORT: '0', JWT_SECRET: secret, RUST_LOG: 'warn',
       ...Object.fromEntries(limits.map((name) => [`HUBBUB__LIMITS__${name}`, '0'])),
+      ...env,
     },
   });
+}
+
+/**
+ * Plays a script's piece, and ends all that was started for it, also when it fails.
+ * @param {() => Promise<void>} piece
+ */
+export async function perform(piece) {
+  try {
+    await piece();
+  } finally {
+    await endAll();
+  }
+  // People keep on knocking at the door of a server that is gone.
+  process.exit();
 }

@@ -1,10 +1,10 @@
 // Makes docs/img/*.png afresh: a conversation as people see it, in both colour schemes, on a desktop and a phone.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { Browser } from './browser.js';
-import { SECRET, arrive } from './people.js';
+import { arrive } from './people.js';
 import { shrink } from './png.js';
-import { endAll, folder, startServer } from './processes.js';
+import { perform } from './processes.js';
+import { stage } from './stage.js';
 
 const DESKTOP = [1_280, 800, false];
 const PHONE = [390, 844, true];
@@ -38,16 +38,13 @@ async function play(server, page, me) {
 
 async function main() {
   mkdirSync('docs/img', { recursive: true });
-  const home = folder();
-  const server = await startServer(home, SECRET);
-  const page = await Browser.start();
+  const { server, page } = await stage(DESKTOP);
   const shoot = async (name) => {
     // Two frames on, what changed is painted, and then nothing may move any more.
     await page.until(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))));
     await page.until(() => document.getAnimations().every(({ playState }) => playState !== 'running'));
     writeFileSync(`docs/img/${name}.png`, shrink(await page.picture()));
   };
-  await page.screen(...DESKTOP);
   const me = 'Ana';
   // What the page will remember, said before there is one.
   await page.goto(`${server.said}/js/client.js`);
@@ -83,10 +80,4 @@ async function main() {
   await page.end();
 }
 
-try {
-  await main();
-} finally {
-  await endAll();
-}
-// The people keep on knocking at the door of a server that is gone.
-process.exit();
+await perform(main);

@@ -12,7 +12,7 @@ use crate::{
         Append, AppendError, Appended, BrokerEvent, Page, PresenceChange, PresenceOutcome, Recovery, Roster, Tail,
         Unavailable,
     },
-    chat::schedule::Pace,
+    chat::schedule::{Pace, Returns},
     protocol::{
         close::CloseCode,
         command::{Cursor, Request},
@@ -238,10 +238,13 @@ pub struct Tell {
     pub telling: Telling,
 }
 
-/// App → hub: close everybody at this pace. Answered when nobody is left.
+/// App → hub: close everybody at this pace. Answered when nobody is left, with the milliseconds until the last is expected
+/// to be back.
 #[derive(Message, Debug)]
-#[rtype(result = "()")]
+#[rtype(result = "Millis")]
 pub struct Drain {
     /// How fast.
     pub pace: Pace,
+    /// When they come back.
+    pub returns: Returns,
 }

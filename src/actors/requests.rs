@@ -4,6 +4,7 @@ use actix::Message;
 
 use crate::{
     broker::Append,
+    chat::search::Search,
     protocol::{envelope::PeerAnswer, error::Refusal, event::Counts, ids::InstanceId},
 };
 
@@ -44,6 +45,8 @@ pub struct ListSessions {
     pub after: Option<u64>,
     /// At most so many.
     pub limit: usize,
+    /// Only those where this is in the user's name or id, a room's name or the address.
+    pub search: Option<Search>,
 }
 
 /// How many connections there are, by role.

@@ -14,6 +14,7 @@ use std::{
 };
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 /// The shipped configuration.
 const CONFIG: &str = include_str!("../../nginx/nginx.conf");
@@ -36,7 +37,8 @@ const ASSUMED_FILES: u64 = 1_024;
 const OTHER_FILES: u64 = 256;
 
 /// Who gets a newcomer: one file each in `nginx/strategies/`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum Strategy {
     /// By the first three numbers of an IPv4 address (FIELD 0.6).

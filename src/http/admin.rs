@@ -1,6 +1,6 @@
 //! What admins see and do: connections, kicking, draining, the recent refusals.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -9,19 +9,21 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    guard, peers,
+    guard,
+    peers::{self, Listed, Wanted},
     reply::{Answer, HttpError},
     state::AppState,
 };
 use crate::{
     actors::requests::{Disconnect, DisconnectCause, SessionInfo, Whom},
     auth::keys::Scope,
-    journal::Record,
+    chat::search::{MAX_SEARCH_CHARS, Search},
     protocol::{
-        command::{DEFAULT_BAN_MS, DEFAULT_PAGE, page_limit},
+        command::{DEFAULT_BAN_MS, DEFAULT_PAGE, MAX_PAGE, page_limit},
         error::{ErrorCode, Refusal},
         event::Counts,
         ids::{InstanceId, MAX_SAFE_INTEGER, Millis, RoomName, UserId},
+        record::Record,
         user::{Role, User},
     },
 };
@@ -29,7 +31,18 @@ use crate::{
 /// Query of the list of connections.
 #[derive(Debug, Deserialize)]
 pub struct SessionsQuery {
+    /// What is looked for.
+    q: Option<String>,
     cursor: Option<String>,
+    limit: Option<u64>,
+}
+
+/// Query of the recent records.
+#[derive(Debug, Deserialize)]
+pub struct EventsQuery {
+    /// Those of all instances, not only of the one that answers.
+    #[serde(default)]
+    all: bool,
     limit: Option<u64>,
 }
 
@@ -48,6 +61,8 @@ struct SessionPage<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
     more: bool,
+    /// Instances that did not answer in time; what they have is left out.
+    missing: &'a [InstanceId],
 }
 
 /// A connection.
@@ -82,20 +97,40 @@ struct ByRole {
 /// `GET /api/events`.
 #[derive(Debug, Serialize)]
 struct Events {
-    events: Vec<Record>,
+    events: Vec<Event>,
+    /// Instances that did not answer in time; what they have is left out.
+    missing: BTreeSet<InstanceId>,
 }
 
-/// `GET /api/sessions?cursor=&limit=`: connections, by number.
+/// Something that was recorded.
+#[derive(Debug, Serialize)]
+struct Event {
+    /// Where.
+    instance: InstanceId,
+    #[serde(flatten)]
+    record: Record,
+}
+
+/// `GET /api/sessions?q=&cursor=&limit=`: connections, by instance and number.
 pub async fn sessions(request: HttpRequest, state: Data<AppState>, query: Query<SessionsQuery>) -> Answer {
     guard::caller(&state, &request).await?.require(Scope::Read, Role::Admin)?;
     let limit = page_limit(query.limit, DEFAULT_PAGE)?;
     let after = query.cursor.as_deref().map(parse_cursor).transpose()?;
-    let mut found = peers::sessions(&state, after.as_ref(), limit + 1).await?;
+    let search = query.q.as_deref().map(parse_search).transpose()?.flatten();
+    let wanted = Wanted { after: after.as_ref(), limit: limit + 1, search: search.as_ref() };
+    let Listed { sessions: mut found, missing } = peers::sessions(&state, wanted).await?;
     let more = found.len() > limit;
     found.truncate(limit);
     let cursor = found.last().filter(|_| more).map(|(instance, info)| name_of(instance, info));
     let sessions = found.iter().map(|(instance, info)| view(instance, info)).collect();
-    Ok(HttpResponse::Ok().json(SessionPage { sessions, cursor, more }))
+    Ok(HttpResponse::Ok().json(SessionPage { sessions, cursor, more, missing: &missing }))
+}
+
+fn parse_search(text: &str) -> Result<Option<Search>, Refusal> {
+    if text.chars().nth(MAX_SEARCH_CHARS).is_some() {
+        return Err(Refusal::new(ErrorCode::InvalidArgument, "'q' has at most 100 characters"));
+    }
+    Ok(Search::of(text))
 }
 
 fn view<'a>(instance: &'a InstanceId, info: &'a SessionInfo) -> SessionView<'a> {
@@ -170,8 +205,18 @@ pub async fn drain(request: HttpRequest, state: Data<AppState>, instance: Path<S
     Ok(HttpResponse::Accepted().json(serde_json::json!({ "instanceId": instance, "status": "draining" })))
 }
 
-/// `GET /api/events`: recent refusals, failed proofs of identity and faults of this instance, newest first.
-pub async fn events(request: HttpRequest, state: Data<AppState>) -> Answer {
+/// `GET /api/events?all=&limit=`: recent refusals, failed proofs of identity and faults, newest first: of this instance,
+/// or with `all=true` of every one.
+pub async fn events(request: HttpRequest, state: Data<AppState>, query: Query<EventsQuery>) -> Answer {
     guard::caller(&state, &request).await?.require(Scope::Admin, Role::Admin)?;
-    Ok(HttpResponse::Ok().json(Events { events: state.journal.recent() }))
+    // Without a limit one instance shows all it has, as ever; a frame between instances has not room for as much.
+    let limit = query.limit.map(|limit| page_limit(Some(limit), MAX_PAGE)).transpose()?;
+    let (records, missing) = if query.all {
+        peers::records(&state, limit.unwrap_or(DEFAULT_PAGE)).await
+    } else {
+        let recent = state.journal.recent().into_iter().take(limit.unwrap_or(usize::MAX));
+        (recent.map(|record| (state.instance.id.clone(), record)).collect(), BTreeSet::new())
+    };
+    let events = records.into_iter().map(|(instance, record)| Event { instance, record }).collect();
+    Ok(HttpResponse::Ok().json(Events { events, missing }))
 }

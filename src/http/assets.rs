@@ -48,7 +48,7 @@ impl Asset {
     }
 }
 
-/// `GET /` and `GET /{path}`: a file of the web client.
+/// `GET /`, `GET /admin` and `GET /{path}`: a file of the web client.
 pub async fn asset(request: HttpRequest, state: Data<AppState>) -> Answer {
     let path = file_of(&request);
     let asset = find(path, &state).await.ok_or_else(missing)?;
@@ -86,6 +86,7 @@ pub(super) fn missing() -> HttpError {
 fn file_of(request: &HttpRequest) -> &str {
     match request.path().trim_start_matches('/') {
         "" => "index.html",
+        "admin" => "admin.html",
         path => path,
     }
 }
@@ -130,6 +131,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::http::comments::without_comments;
 
     #[test]
     fn only_plain_paths_are_looked_up() {
@@ -138,6 +140,17 @@ mod tests {
         }
         for bad in ["", "/etc/passwd", "a//b", "../a", "a/../b", ".git/config", "a\\b", "C:", "a%2e", "a/"] {
             assert!(!is_plain(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_script_of_the_program_is_sent_without_its_comments() {
+        for path in Embedded::iter().filter(|path| path.ends_with(".js")) {
+            let file = Embedded::get(&path).unwrap();
+            let source = str::from_utf8(&file.data).unwrap();
+            let bare = without_comments(source).unwrap_or_else(|| panic!("{path}: what is a comment there?"));
+            assert_eq!(bare.lines().count(), source.lines().count(), "{path}");
+            assert!(!bare.contains("/**"), "{path}");
         }
     }
 

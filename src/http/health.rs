@@ -6,16 +6,11 @@ use actix_web::{HttpResponse, http::StatusCode, web::Data};
 use serde::Serialize;
 
 use super::state::AppState;
-use crate::{lifecycle::Stage, metrics::report::rfc3339, protocol::ids::InstanceId};
-
-/// How a server is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Healthy,
-    Degraded,
-    Draining,
-}
+use crate::{
+    lifecycle::Stage,
+    metrics::report::rfc3339,
+    protocol::{ids::InstanceId, vitals::Status},
+};
 
 /// `GET /health`.
 #[derive(Debug, Serialize)]
@@ -40,11 +35,7 @@ struct Instance<'a> {
 
 /// `GET /health`, `/api/health`: 503 while draining, so that balancers turn away; `degraded` still serves, so 200.
 pub async fn health(state: Data<AppState>) -> HttpResponse {
-    let status = match state.lifecycle.stage() {
-        Stage::Draining | Stage::Stopped => Status::Draining,
-        _ if !state.broker.is_healthy() => Status::Degraded,
-        _ => Status::Healthy,
-    };
+    let status = status(&state);
     let code = if status == Status::Draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     HttpResponse::build(code).json(Health {
         status,
@@ -54,6 +45,15 @@ pub async fn health(state: Data<AppState>) -> HttpResponse {
         requests: state.requests.load(Ordering::Relaxed),
         timestamp: rfc3339(state.clock.now_ms()),
     })
+}
+
+/// How this server is.
+pub(super) fn status(state: &AppState) -> Status {
+    match state.lifecycle.stage() {
+        Stage::Draining | Stage::Stopped => Status::Draining,
+        _ if !state.broker.is_healthy() => Status::Degraded,
+        _ => Status::Healthy,
+    }
 }
 
 /// `GET /ready`: whether it takes new connections.

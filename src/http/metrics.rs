@@ -79,6 +79,8 @@ async fn report(state: &AppState) -> Report {
         started_at: info.started_at,
         last_heartbeat: info.last_heartbeat,
         connected_clients: info.connected_clients,
+        sessions_free: info.headroom.map(|headroom| headroom.sessions_free),
+        newcomers_per_second: info.headroom.map(|headroom| headroom.newcomers_per_second),
     });
     let instances: Vec<_> = instances.collect();
     let distributed = state.broker.mode() != Mode::Standalone;

@@ -5,7 +5,8 @@
 //! - [`reply`]: the one form of an error; [`body`]: reading what was sent.
 //! - [`observe`]: counting, and headers of every answer; [`cors`]: those for pages from elsewhere.
 //! - [`peers`]: what a route asks of all instances, and what they ask of this one.
-//! - [`accounts`], [`rooms`], [`admin`], [`chat`], [`health`], [`metrics`], [`assets`] with `packing`: the handlers.
+//! - [`accounts`], [`rooms`], [`admin`], [`instances`], [`chat`], [`health`], [`metrics`], [`assets`] with `packing` and
+//!   `comments`: the handlers.
 
 pub mod accounts;
 pub mod admin;
@@ -13,9 +14,11 @@ pub mod assets;
 pub mod body;
 pub mod caller;
 pub mod chat;
+mod comments;
 pub mod cors;
 pub mod guard;
 pub mod health;
+pub mod instances;
 pub mod metrics;
 pub mod observe;
 mod packing;

@@ -1,5 +1,6 @@
-//! The program's own files, packed as well as gzip can: they never change while it runs, so each is packed once, where
-//! [`Compress`](actix_web::middleware::Compress) would pack it quickly, and worse, for every visitor.
+//! The program's own files, packed as well as gzip can, and scripts without their comments: they never change while it
+//! runs, so each is packed once, where [`Compress`](actix_web::middleware::Compress) would pack it quickly, and worse,
+//! for every visitor.
 
 use std::{
     collections::HashMap,
@@ -13,6 +14,8 @@ use actix_web::{
 };
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
+
+use super::comments::without_comments;
 
 /// A file as it is sent.
 #[derive(Clone)]
@@ -41,7 +44,9 @@ pub(super) fn packed(path: &str, content: &[u8], hash: [u8; 32]) -> Option<Bytes
     let bytes = match known {
         Some(known) if known.of == hash => known.bytes,
         _ => {
-            let bytes = pack(content)?;
+            let bare =
+                if path.ends_with(".js") { str::from_utf8(content).ok().and_then(without_comments) } else { None };
+            let bytes = pack(bare.as_ref().map_or(content, String::as_bytes))?;
             let mut all = PACKED.write().unwrap_or_else(PoisonError::into_inner);
             all.insert(path.to_owned(), Packed { of: hash, bytes: bytes.clone() });
             bytes
@@ -78,6 +83,20 @@ mod tests {
             }
         }
         assert_eq!(packed("packing/tiny", b"x", [3; 32]), None);
+    }
+
+    #[test]
+    fn of_scripts_only_the_program_is_sent() {
+        for (path, content, inside) in [
+            ("packing/a.js", "/** What it is. */\nlet a; // a\n".repeat(9), "\nlet a;\n".repeat(9)),
+            ("packing/unclear.js", "}/a/ // b\n".repeat(99), "}/a/ // b\n".repeat(99)),
+            ("packing/a.css", "a {} /* b */ ".repeat(99), "a {} /* b */ ".repeat(99)),
+        ] {
+            let mut unpacked = String::new();
+            let packed = packed(path, content.as_bytes(), [4; 32]).unwrap();
+            GzDecoder::new(&packed[..]).read_to_string(&mut unpacked).unwrap();
+            assert_eq!(unpacked, inside, "{path}");
+        }
     }
 
     #[test]

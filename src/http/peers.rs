@@ -2,39 +2,45 @@
 //!
 //! An instance that does not answer in time, or a store that is away, leaves its part out: what is here is always there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::web::Data;
 
 use super::{
+    instances::vitals as own_vitals,
     reply::HttpError,
     state::{AppState, ask},
 };
 use crate::{
     actors::requests::{CountSessions, Disconnect, ListSessions, SessionInfo, closed_by},
     broker::{InstanceInfo, PeerRequest, PeerRequests},
+    chat::search::Search,
     protocol::{
         envelope::{PeerAnswer, PeerAsk},
         error::{ErrorCode, Refusal},
         event::Counts,
         ids::InstanceId,
+        record::Record,
+        vitals::Vitals,
     },
 };
 
 /// The instances that live, by id; this one alone while the store is away.
 pub(super) async fn instances(state: &AppState) -> Vec<InstanceInfo> {
     let connected_clients = state.metrics.open_connections();
+    let headroom = (state.measure)();
     let here = || InstanceInfo {
         instance: state.instance.id.clone(),
         started_at: state.instance.started_at,
         last_heartbeat: state.clock.now_ms(),
         connected_clients,
+        headroom: Some(headroom),
     };
     match state.directory.instances().await {
         Ok(mut instances) => {
             match instances.iter_mut().find(|info| info.instance == state.instance.id) {
                 // Of itself it knows better than its last heartbeat.
-                Some(info) => info.connected_clients = connected_clients,
+                Some(info) => (info.connected_clients, info.headroom) = (connected_clients, Some(headroom)),
                 None => instances.push(here()),
             }
             instances.sort_by(|one, other| one.instance.cmp(&other.instance));
@@ -70,43 +76,110 @@ pub(super) async fn counts(state: &AppState) -> Result<BTreeMap<InstanceId, Coun
     Ok(all)
 }
 
+/// How each instance does that answers in time.
+pub(super) async fn vitals(state: &AppState) -> BTreeMap<InstanceId, Vitals> {
+    let elsewhere = state.directory.ask(None, PeerAsk::Vitals).await.unwrap_or_default();
+    let said = elsewhere.into_iter().filter_map(|(instance, answer)| match answer {
+        PeerAnswer::Vitals { vitals } => Some((instance, vitals)),
+        _ => None,
+    });
+    let mut all: BTreeMap<_, _> = said.collect();
+    all.insert(state.instance.id.clone(), own_vitals(state));
+    all
+}
+
+/// What was recorded lately on all instances, newest first, at most `limit`; and who did not answer.
+pub(super) async fn records(state: &AppState, limit: usize) -> (Vec<(InstanceId, Record)>, BTreeSet<InstanceId>) {
+    let (living, elsewhere) = tokio::join!(instances(state), state.directory.ask(None, PeerAsk::Records { limit }));
+    let mut missing: BTreeSet<_> = living.into_iter().map(|info| info.instance).collect();
+    missing.remove(&state.instance.id);
+    let here = state.journal.recent().into_iter().take(limit).map(|record| (state.instance.id.clone(), record));
+    let mut all: Vec<_> = here.collect();
+    for (instance, answer) in elsewhere.unwrap_or_default() {
+        if let PeerAnswer::Records { records } = answer {
+            missing.remove(&instance);
+            all.extend(records.into_iter().map(|record| (instance.clone(), record)));
+        }
+    }
+    all.sort_by_key(|(_, record)| std::cmp::Reverse(record.ts));
+    all.truncate(limit);
+    (all, missing)
+}
+
 /// Where a list of connections goes on: after that number of that instance.
 pub(super) type Cursor = (InstanceId, u64);
 
-/// Connections of all instances, by instance and number from `after` (exclusive) on, at most `limit`.
+/// Which connections are listed.
+pub(super) struct Wanted<'a> {
+    /// Only those behind this one.
+    pub(super) after: Option<&'a Cursor>,
+    /// At most so many.
+    pub(super) limit: usize,
+    /// Only those in which it is found, or all of an instance in whose id it is.
+    pub(super) search: Option<&'a Search>,
+}
+
+/// Connections of all instances.
+#[derive(Default)]
+pub(super) struct Listed {
+    /// By instance and number.
+    pub(super) sessions: Vec<(InstanceId, SessionInfo)>,
+    /// The instances that did not answer: what they have is left out.
+    pub(super) missing: Vec<InstanceId>,
+}
+
+/// Connections of all instances, by instance and number.
 ///
 /// # Errors
 /// `unavailable` when this instance's hub is too busy.
-pub(super) async fn sessions(
-    state: &AppState,
-    after: Option<&Cursor>,
-    limit: usize,
-) -> Result<Vec<(InstanceId, SessionInfo)>, HttpError> {
-    let mut found = Vec::new();
+pub(super) async fn sessions(state: &AppState, wanted: Wanted<'_>) -> Result<Listed, HttpError> {
+    let Wanted { after, limit, search } = wanted;
+    let Listed { sessions: mut found, mut missing } = Listed::default();
     for InstanceInfo { instance, .. } in instances(state).await {
         let first = match after {
             Some((last, _)) if instance < *last => continue,
             Some((last, number)) if instance == *last => Some(*number),
             _ => None,
         };
-        let wanted = limit - found.len();
-        if wanted == 0 {
+        let left = limit - found.len();
+        if left == 0 {
             break;
         }
+        let search = search.filter(|search| !search.is_in(instance.as_str()));
         let sessions = if instance == state.instance.id {
-            ask(&state.hub.sessions, ListSessions { after: first, limit: wanted }).await?
+            let list = ListSessions { after: first, limit: left, search: search.cloned() };
+            Some(ask(&state.hub.sessions, list).await?)
         } else {
-            let question = PeerAsk::Sessions { after: first, limit: wanted };
-            let answers = state.directory.ask(Some(instance.clone()), question).await.unwrap_or_default();
-            let listed = answers.into_iter().filter_map(|(_, answer)| match answer {
-                PeerAnswer::Sessions { sessions } => Some(sessions),
-                _ => None,
-            });
-            listed.flatten().take(wanted).collect()
+            sessions_of(state, &instance, first, left, search).await
         };
-        found.extend(sessions.into_iter().map(|info| (instance.clone(), info)));
+        match sessions {
+            Some(sessions) => found.extend(sessions.into_iter().map(|info| (instance.clone(), info))),
+            None => missing.push(instance),
+        }
     }
-    Ok(found)
+    Ok(Listed { sessions: found, missing })
+}
+
+/// Connections of another instance; `None` when it does not answer.
+async fn sessions_of(
+    state: &AppState,
+    instance: &InstanceId,
+    after: Option<u64>,
+    limit: usize,
+    search: Option<&Search>,
+) -> Option<Vec<SessionInfo>> {
+    let question = match search {
+        Some(search) => PeerAsk::FindSessions { query: search.to_string(), after, limit },
+        None => PeerAsk::Sessions { after, limit },
+    };
+    let answers = state.directory.ask(Some(instance.clone()), question).await.unwrap_or_default();
+    answers.into_iter().find_map(|(_, answer)| match answer {
+        PeerAnswer::Sessions { mut sessions } => {
+            sessions.truncate(limit);
+            Some(sessions)
+        }
+        _ => None,
+    })
 }
 
 /// Begins the drain of an instance, this one or another.
@@ -148,13 +221,22 @@ async fn answer(state: &AppState, question: PeerAsk) -> Result<PeerAnswer, HttpE
             PeerAnswer::Disconnected { closed }
         }
         PeerAsk::Sessions { after, limit } => {
-            let sessions = ask(&state.hub.sessions, ListSessions { after, limit }).await?;
+            let sessions = ask(&state.hub.sessions, ListSessions { after, limit, search: None }).await?;
             PeerAnswer::Sessions { sessions }
         }
+        PeerAsk::FindSessions { query, after, limit } => {
+            let list = ListSessions { after, limit, search: Search::of(&query) };
+            PeerAnswer::Sessions { sessions: ask(&state.hub.sessions, list).await? }
+        }
         PeerAsk::CountSessions => PeerAnswer::Counted { counts: ask(&state.hub.counts, CountSessions).await? },
+        PeerAsk::Vitals => PeerAnswer::Vitals { vitals: own_vitals(state) },
+        PeerAsk::Records { limit } => {
+            PeerAnswer::Records { records: state.journal.recent().into_iter().take(limit).collect() }
+        }
         PeerAsk::Drain => {
             (state.drain)();
             PeerAnswer::Draining
         }
+        PeerAsk::Unknown => PeerAnswer::Busy,
     })
 }

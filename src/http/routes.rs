@@ -15,7 +15,7 @@ use actix_web::{
     web::{self, Data, PathConfig, QueryConfig, ServiceConfig},
 };
 
-use super::{accounts, admin, assets, chat, health, metrics, reply::HttpError, rooms, state::AppState};
+use super::{accounts, admin, assets, chat, health, instances, metrics, reply::HttpError, rooms, state::AppState};
 
 /// Where WebSockets are opened.
 const CHAT: &str = "/chat";
@@ -84,8 +84,10 @@ routes! {
     GET "/api/sessions" => admin::sessions;
     GET "/api/sessions/stats" => admin::stats;
     DELETE "/api/users/{id}/connections" => admin::disconnect;
+    GET "/api/instances" => instances::list;
     POST "/api/instances/{id}/drain" => admin::drain;
     GET "/api/events" => admin::events;
+    GET "/admin" => assets::asset;
     GET "/" => assets::asset;
     GET "/{asset:.*}" => assets::asset;
 }
@@ -113,7 +115,7 @@ pub fn configure(service: &mut ServiceConfig) {
     for path in order {
         let routes = paths.remove(path).unwrap_or_default();
         let allow = allowed(&routes);
-        let is_file = path == "/" || path.starts_with("/{");
+        let is_file = path == "/" || path == "/admin" || path.starts_with("/{");
         let wrong_method = move |request: HttpRequest, state: Data<AppState>| {
             let allow = allow.clone();
             async move {

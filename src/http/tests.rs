@@ -80,7 +80,7 @@ async fn each_route_takes_its_own_scope_and_no_other() {
     let message = || post("/api/rooms/global/messages", json!({"text": "hi"}));
     let kick = || TestRequest::delete().uri("/api/users/m:ana/connections?banMs=0");
     let drain = || post("/api/instances/api-1/drain", json!({}));
-    let routes: [(&dyn Fn() -> TestRequest, &[Scope]); 11] = [
+    let routes: [(&dyn Fn() -> TestRequest, &[Scope]); 12] = [
         (&|| get("/metrics"), &[Metrics]),
         (&|| get("/metrics/prometheus"), &[Metrics]),
         (&|| get("/api/rooms"), &[Read]),
@@ -90,6 +90,7 @@ async fn each_route_takes_its_own_scope_and_no_other() {
         (&|| get("/api/sessions"), &[Read]),
         (&|| get("/api/sessions/stats"), &[Read, Metrics]),
         (&|| get("/api/events"), &[Admin]),
+        (&|| get("/api/instances"), &[Metrics]),
         (&kick, &[Admin]),
         (&drain, &[Admin]),
     ];
@@ -217,6 +218,8 @@ async fn connections_are_listed_by_pages() {
     let (_, second) = ask(&fixture, with_key(get(&next), key)).await;
     assert_eq!((&second["sessions"][0]["session"], &second["more"]), (&json!("api-1:3"), &json!(false)));
     assert_eq!(status(&fixture, with_key(get("/api/sessions?cursor=other"), key)).await, 400);
+    let long = format!("/api/sessions?q={}", "a".repeat(101));
+    assert_eq!(status(&fixture, with_key(get(&long), key)).await, 400);
 }
 
 #[actix_web::test]

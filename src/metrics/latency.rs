@@ -52,8 +52,13 @@ impl Latency {
     pub fn average_ms(&self) -> f64 {
         match self.count() {
             0 => 0.0,
-            count => self.totals.sum_us.load(Ordering::Relaxed) as f64 / count as f64 / 1e3,
+            count => self.sum_ms() / count as f64,
         }
+    }
+
+    /// The sum of all, in milliseconds.
+    pub fn sum_ms(&self) -> f64 {
+        self.totals.sum_us.load(Ordering::Relaxed) as f64 / 1e3
     }
 
     /// The longest of all, in milliseconds; 0 when there was none.
@@ -87,5 +92,6 @@ mod tests {
         latency.observe(Duration::from_millis(2));
         latency.clone().observe(Duration::from_millis(4));
         assert_eq!((latency.count(), latency.average_ms(), latency.max_ms()), (2, 3.0, 4.0));
+        assert_eq!(latency.sum_ms(), 6.0);
     }
 }

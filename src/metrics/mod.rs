@@ -2,6 +2,7 @@
 //!
 //! - [`series`]: the table of metrics and the labels they carry.
 //! - [`latency`]: a histogram that also knows its average and maximum, for the JSON form. [`age`]: seconds since something.
+//! - [`load`]: which part of its processors' time the process uses.
 //! - [`process`]: memory, processor time and files, read when somebody looks; `allowance`: how much of them there may be.
 //! - [`report`]: the JSON form, of the shape PROTOCOL section 5 fixes.
 //! - [`exposition`]: the Prometheus and OpenMetrics text forms.
@@ -10,6 +11,7 @@ pub mod age;
 mod allowance;
 pub mod exposition;
 pub mod latency;
+pub mod load;
 pub mod process;
 pub mod report;
 pub mod series;
@@ -58,6 +60,12 @@ impl Metrics {
     /// How long this server has run.
     pub fn uptime(&self) -> Duration {
         self.0.started.elapsed()
+    }
+
+    /// The times of messages through the broker that the JSON form tells: from publishing a batch to its frame back from
+    /// Redis, or of a server that stands alone from accepting a command to its committed entry back at the hub.
+    pub fn latency(&self, distributed: bool) -> &latency::Latency {
+        if distributed { &self.receipt_seconds } else { &self.publish_latency_seconds }
     }
 
     pub(crate) fn registry(&self) -> &Registry {

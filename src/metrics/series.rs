@@ -1,6 +1,8 @@
 //! The table of metrics. The doc comment of a field is its HELP text, the field's name its name after `hubbub_`; a counter
 //! is shown with `_total` behind it.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -134,6 +136,8 @@ series! {
     slow_readers: Counter;
     /// Commands refused because the hub's queue was full.
     hub_full: Counter;
+    /// Seconds by which the hub was late, at worst of late: what a command would wait for.
+    hub_lag_seconds: Gauge<f64, AtomicU64>;
     /// Times a room's log was read for those who are in it or join.
     log_reads: Counter;
     /// Gaps found in the numbers of a room.

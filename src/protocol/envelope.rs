@@ -11,7 +11,9 @@ use super::{
     entry::Entry,
     event::{Counts, LeaveReason},
     ids::{Epoch, InstanceId, Millis, RoomName, Seq, UserId},
+    record::Record,
     user::User,
+    vitals::Vitals,
 };
 
 /// The version of this form; a frame of another one is dropped.
@@ -167,10 +169,31 @@ pub enum PeerAsk {
         /// At most so many.
         limit: usize,
     },
+    /// List the connections in which a word is found; a question of its own, since those who do not know of words would
+    /// answer [`PeerAsk::Sessions`] with all.
+    FindSessions {
+        /// The word.
+        query: String,
+        /// The last one of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+        /// At most so many.
+        limit: usize,
+    },
     /// Count connections.
     CountSessions,
+    /// Say how it does.
+    Vitals,
+    /// Show the recent refusals, failed proofs and faults, newest first.
+    Records {
+        /// At most so many.
+        limit: usize,
+    },
     /// Drain.
     Drain,
+    /// Something of a later version; answered at once, so that nobody waits for it.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What an instance answers to a [`PeerAsk`].
@@ -192,9 +215,19 @@ pub enum PeerAnswer {
         /// By role.
         counts: Counts,
     },
+    /// How it does.
+    Vitals {
+        /// That.
+        vitals: Vitals,
+    },
+    /// Recent refusals, failed proofs and faults.
+    Records {
+        /// Newest first.
+        records: Vec<Record>,
+    },
     /// The drain has begun.
     Draining,
-    /// It could not be answered in time.
+    /// It could not be answered in time, or not at all.
     Busy,
 }
 
@@ -288,7 +321,12 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::user::Role;
+    use crate::protocol::{
+        error::ErrorCode,
+        record::{Kind, Note},
+        user::Role,
+        vitals::Status,
+    };
 
     fn user() -> Arc<User> {
         Arc::new(User { id: UserId::account("ana"), name: "Ana".into(), role: Role::Member })
@@ -322,6 +360,22 @@ mod tests {
             connected_at: 5,
             address: [127, 0, 0, 1].into(),
         };
+        let vitals = Vitals {
+            status: Status::Healthy,
+            hostname: "host".into(),
+            version: "0.1.0".into(),
+            uptime_ms: 5,
+            connected_clients: 2,
+            memory_bytes: Some(9),
+            cpu_seconds: None,
+            messages_published: 3,
+            latency_count: 2,
+            latency_sum_ms: 2.5,
+            latency_max_ms: 1.5,
+        };
+        let note = Note::new(Kind::Refusal, "no").code(ErrorCode::Forbidden).address([127, 0, 0, 1].into());
+        let record = Record { ts: 9, first_ts: 7, count: 2, note };
+        let find = PeerAsk::FindSessions { query: "ana".into(), after: None, limit: 5 };
         let room = RoomName::global();
         for (body, channel) in [
             (Body::Entries { epoch: epoch.clone(), entries: vec![entries.unwrap()] }, Channel::Room(&room)),
@@ -330,7 +384,11 @@ mod tests {
             (Body::Told { telling: Telling::Read { user: user(), seq: 9 } }, Channel::Room(&room)),
             (Body::Told { telling: presence }, Channel::Room(&room)),
             (Body::Ask { ask: PeerAsk::Sessions { after: Some(1), limit: 5 } }, Channel::Control),
+            (Body::Ask { ask: find }, Channel::Control),
             (Body::Ask { ask: PeerAsk::CountSessions }, Channel::Control),
+            (Body::Ask { ask: PeerAsk::Vitals }, Channel::Control),
+            (Body::Answer { to: 1, answer: PeerAnswer::Vitals { vitals } }, Channel::Control),
+            (Body::Answer { to: 1, answer: PeerAnswer::Records { records: vec![record] } }, Channel::Control),
             (Body::Answer { to: 1, answer: PeerAnswer::Sessions { sessions: vec![session] } }, Channel::Control),
             (Body::Probe, Channel::Control),
         ] {
@@ -341,6 +399,14 @@ mod tests {
             let body = Body::Ask { ask: PeerAsk::Disconnect { whom, cause: DisconnectCause::Banned } };
             assert_eq!(Envelope::parse(&written(body.clone()), Channel::Control), Ok(envelope(body)));
         }
+    }
+
+    #[test]
+    fn a_question_of_a_later_version_is_known_as_one() {
+        let later = String::from_utf8(written(Body::Ask { ask: PeerAsk::Records { limit: 5 } })).unwrap();
+        let later = later.replace("records", "horoscope");
+        let unknown = envelope(Body::Ask { ask: PeerAsk::Unknown });
+        assert_eq!(Envelope::parse(later.as_bytes(), Channel::Control), Ok(unknown));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! - [`ids`], [`user`], [`text`]: names and the rules they keep.
 //! - [`error`] and [`close`]: the two catalogues.
 //! - [`frame`]: an event encoded once, ready for every socket.
-//! - [`envelope`]: what instances tell each other.
+//! - [`envelope`]: what instances tell each other; [`record`] and [`vitals`]: what admins see of each.
 
 pub mod close;
 pub mod command;
@@ -16,8 +16,10 @@ pub mod error;
 pub mod event;
 pub mod frame;
 pub mod ids;
+pub mod record;
 pub mod text;
 pub mod user;
+pub mod vitals;
 
 /// The contract's version, sent in `welcome` and offered as subprotocol `hubbub.v1`.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -15,7 +15,7 @@ use super::sections::empty_as_none;
 use crate::{auth::config::InvalidSetting, metrics::process, protocol::ids::InstanceId};
 
 /// Files kept free for what is not a connection: the store, the log, the HTTP stack (PROTOCOL section 6).
-const RESERVED_FILES: usize = 256;
+pub const RESERVED_FILES: usize = 256;
 
 /// The open-file limit taken where the system does not tell: what POSIX systems start programs with.
 const ASSUMED_FILE_LIMIT: usize = 1024;

@@ -59,6 +59,7 @@ export class Account {
     if (document.activeElement !== $('name')) $('name').value = name;
     $('name').readOnly = !guest;
     $('role').textContent = $('role').dataset.role = role;
+    $('admin').hidden = role !== 'admin';
   }
 
   #rename(name) {

@@ -22,7 +22,11 @@ import { pageTitle } from './unread.js';
 
 const HOME = 'global';
 /** Messages of history read at once. */
-const PAGE = 100;
+const PAGE = 200;
+/** Messages back whose authors are offered first where somebody is to be named. */
+const NAMED = 200;
+/** How long after the first room the rest of the page is asked for, at the earliest, milliseconds. */
+const REST_OF_PAGE_MS = 1_500;
 
 const storage = new SafeStorage(pageStorage());
 const url = new URL('chat', location.href);
@@ -32,6 +36,8 @@ const client = new HubbubClient(url.href, { name: storage.get('hubbub.name') });
 
 /** The room in view. */
 let current = '';
+/** Whether the rest of the page is there, or about to come. */
+let complete = false;
 
 const pacer = new Pacer(draw);
 const redraw = () => pacer.request();
@@ -78,7 +84,8 @@ function unstored(items, { timeline }) {
   return items.filter(({ key }) => !mine.has(key));
 }
 
-// What most visits never need is no part of the first page.
+// What most visits never need is no part of the first page. It comes as soon as there is nothing else to do, so that it
+// is there when the network is not.
 const dialogs = () => import('./dialogs.js');
 let picker = null;
 let settings = null;
@@ -86,6 +93,19 @@ const pick = async (beside, then) => (picker ??= new (await import('./picker.js'
 const showSettings = async () => (settings ??= new (await import('./settings.js')).Settings(storage)).open();
 const showHelp = async () => (await dialogs()).showHelp();
 const sure = async (message) => (await dialogs()).confirmed('Delete this message?', message.text);
+
+async function restOfPage() {
+  const parts = [import('./completion.js'), dialogs(), import('./picker.js'), import('./settings.js')];
+  const [{ value: completion }] = await Promise.allSettled(parts);
+  if (completion) new completion.Completion(nameable);
+}
+
+// Who spoke last is who is answered.
+function nameable() {
+  const spoke = Array.from(client.room(current)?.timeline.messages.slice(-NAMED).reverse() ?? [], ({ from }) => from);
+  const here = people.users.toSorted((a, b) => a.name.localeCompare(b.name));
+  return [...spoke, ...here].filter(({ id }) => id !== client.user?.id);
+}
 
 const looking = () => document.visibilityState === 'visible' && document.hasFocus();
 
@@ -201,6 +221,8 @@ client.on('welcome', ({ user }) => {
 });
 client.on('joined', ({ room }) => {
   reading.joined(client.room(room), room === current);
+  if (!complete) setTimeout(() => (globalThis.requestIdleCallback ?? setTimeout)(restOfPage), REST_OF_PAGE_MS);
+  complete = true;
   if (room === current) listPeople();
   redraw();
 });

@@ -8,10 +8,12 @@ import { Toolbar } from './toolbar.js';
 const NEAR = 80;
 /** Where the line stands for who comes to a room with much that is new, pixels from the top. */
 const LINE_FROM_TOP = 48;
+/** What is above the newest messages while they are followed, pixels at least: enough to begin to scroll. */
+const ABOVE = 400;
 /** How near an end of what is in the document more of it is put there, pixels. */
 const AHEAD = 800;
 /** How long after a drawing it is seen to that there is more above. */
-const AGAIN_MS = 200;
+const AGAIN_MS = 50;
 /** How long a message that was gone to stands out, milliseconds. */
 const FOUND_MS = 2_000;
 /** After history could not be read it is not asked for again by itself, milliseconds. */
@@ -82,8 +84,9 @@ export class LogView {
     this.#me = me;
     const { messages, hasOlder } = room.timeline;
     const anchor = this.#stick ? null : takeAnchor(this.#scroll, this.#log);
-    const { start, end } = this.#span.range(messages);
-    this.#update(messages, start, end, this.#firstNew(divider));
+    const firstNew = this.#firstNew(divider);
+    let start = this.#update(messages, firstNew);
+    while (start > 0 && this.#wantsMore() && this.#span.grow()) start = this.#update(messages, firstNew);
     $('older').hidden = !hasOlder || start > 0;
     $('latest').hidden = this.atEnd;
     if (this.#stick) this.#down();
@@ -143,7 +146,16 @@ export class LogView {
     if (line && line.offsetTop < this.#scroll.scrollTop) this.#scroll.scrollTop = line.offsetTop - LINE_FROM_TOP;
   }
 
-  #update(messages, start, end, firstNew) {
+  // Too little to scroll, or to show where the new begins.
+  #wantsMore() {
+    if (!this.#stick) return false;
+    const { id } = this.#divider;
+    if (this.#arriving && id && !this.#shown.has(id)) return true;
+    return this.#scroll.scrollHeight < this.#scroll.clientHeight + ABOVE;
+  }
+
+  #update(messages, firstNew) {
+    const { start, end } = this.#span.range(messages);
     const wanted = new Set();
     for (let at = start; at < end; at += 1) wanted.add(messages[at].id);
     for (const [id, { node }] of this.#shown) {
@@ -159,6 +171,7 @@ export class LogView {
       if (node !== place) this.#log.insertBefore(node, place);
       previous = node;
     }
+    return start;
   }
 
   // An element that is replaced stands where the old one stood, with what was focused in it.
@@ -204,14 +217,18 @@ export class LogView {
     const { timeline } = this.#room;
     const below = scrollHeight - scrollTop - clientHeight;
     const { messages } = timeline;
-    const last = this.#span.range(messages).end === messages.length;
+    const { start, end } = this.#span.range(messages);
+    const last = end === messages.length;
+    const was = this.#stick;
     this.#stick = last && below < NEAR;
     timeline.held = !this.#stick;
-    if (this.#stick) this.#span.follow();
-    else if (this.#span.following) this.#span.hold(messages);
-    if (!this.#stick && scrollTop < AHEAD) this.#span.up(messages) || this.#older();
+    if (this.#stick && !this.#span.following) this.#span.follow();
+    else if (!this.#stick && this.#span.following) this.#span.hold(messages);
+    const nearTop = !this.#stick && scrollTop < AHEAD;
+    if (nearTop) this.#span.up(messages) || this.#older();
     else if (!last && below < AHEAD) this.#span.down(messages);
-    this.#acts.draw();
+    // Following a flood scrolls at each drawing: that is no reason to draw again.
+    if (nearTop || this.#stick !== was || this.#span.range(messages).start !== start) this.#acts.draw();
   }
 
   // After a failure by itself only some time later: what asked for it is still so.

@@ -14,5 +14,7 @@ export function mentions(text, name) {
   return false;
 }
 
-const fold = (text) => text.normalize('NFKC').toLowerCase();
-const isWord = (character) => character !== undefined && /[\p{L}\p{N}_]/u.test(character);
+/** @param {string} text @returns {string} the same for texts that differ in case or width only */
+export const fold = (text) => text.normalize('NFKC').toLowerCase();
+/** @param {string | undefined} character @returns {boolean} whether it is part of a word */
+export const isWord = (character) => character !== undefined && /[\p{L}\p{N}_]/u.test(character);

@@ -14,7 +14,7 @@ const STATES = {
  * and is never taken for one that others see.
  */
 export class Pending {
-  #shown = '';
+  #shown = new Map();
 
   /** @param {{retry: (key: string) => void, discard: (key: string) => void}} acts */
   constructor({ retry, discard }) {
@@ -26,16 +26,31 @@ export class Pending {
     });
   }
 
-  /**
-   * @param {import('./outbox.js').OutboxItem[]} items of the room in view
-   * @returns {boolean} whether anything changed
-   */
+  /** @param {import('./outbox.js').OutboxItem[]} items of the room in view */
   show(items) {
-    const now = JSON.stringify(items);
-    if (now === this.#shown) return false;
-    this.#shown = now;
-    $('pending').replaceChildren(...items.map(item));
-    return true;
+    const list = $('pending');
+    if (items.length === 0 && this.#shown.size === 0) return;
+    const focused = list.contains(document.activeElement) ? document.activeElement : null;
+    const at = focused && [...list.children].indexOf(focused.closest('li'));
+    const before = this.#shown;
+    this.#shown = new Map();
+    for (const each of items) {
+      const now = JSON.stringify(each);
+      const known = before.get(each.key);
+      this.#shown.set(each.key, known?.now === now ? known : { now, node: item(each) });
+    }
+    for (const [key, { node }] of before) if (this.#shown.get(key)?.node !== node) node.remove();
+    // Those that did not change stay where they are, with what is focused in them.
+    [...this.#shown.values()].forEach(({ node }, place) => {
+      if (list.children[place] !== node) list.insertBefore(node, list.children[place] ?? null);
+    });
+    if (focused && !focused.isConnected) this.#refocus(list, at, focused.dataset.action);
+  }
+
+  // What had the focus is gone: on to what stands there now, or back to writing.
+  #refocus(list, at, action) {
+    const next = list.children[at]?.querySelector(`[data-action="${action}"]`) ?? list.querySelector('button') ?? $('text');
+    if (next !== $('text') || matchMedia('(hover: hover)').matches) next.focus();
   }
 }
 

@@ -6,6 +6,11 @@ export class People {
   #roster = new Roster();
   #shown = '';
 
+  /** @returns {{id: string, name: string, role: string}[]} */
+  get users() {
+    return this.#roster.users;
+  }
+
   /** @param {{users: object[]}} who */
   reset({ users }) {
     this.#roster.reset(users);
@@ -18,7 +23,8 @@ export class People {
 
   /** Somebody said something: who has taken another name meanwhile is told by no other event. @param {object} user */
   heard(user) {
-    if (this.#roster.users.some(({ id, name }) => id === user.id && name !== user.name)) this.#roster.enter([user]);
+    const known = this.#roster.find(user.id);
+    if (known && known.name !== user.name) this.#roster.enter([user]);
   }
 
   /** @param {object[]} users */
@@ -32,10 +38,10 @@ export class People {
    */
   show(presence, myId) {
     setText($('count'), headcount(presence));
-    const groups = this.#roster.groups(presence);
-    const now = JSON.stringify([groups, myId]);
+    const now = JSON.stringify([this.#roster.changes, presence, myId]);
     if (now === this.#shown) return;
     this.#shown = now;
+    const groups = this.#roster.groups(presence);
     $('people').replaceChildren(...groups.map((group) => section(group, myId)));
   }
 }

@@ -1,5 +1,6 @@
 import { $, element } from './dom.js';
 import { findEmojis, moveIn } from './emojis.js';
+import { isText } from './shortcuts.js';
 
 /** The reactions to pick from: type to search, arrows to move, Enter to take. */
 export class Picker {
@@ -12,7 +13,8 @@ export class Picker {
 
   constructor() {
     this.#input.addEventListener('input', () => this.#search());
-    this.#input.addEventListener('keydown', (event) => this.#key(event));
+    // Not of the field alone: without a pointer that hovers, the focus is on the reactions.
+    this.#dialog.addEventListener('keydown', (event) => this.#key(event));
     this.#grid.addEventListener('click', ({ target }) => this.#take(target.closest('[role="option"]')?.dataset.emoji));
     // Beside it is the dialog itself, and not what is in it.
     this.#dialog.addEventListener('click', ({ target, clientX, clientY }) => target === this.#dialog && !within(this.#dialog, clientX, clientY) && this.#dialog.close());
@@ -51,15 +53,17 @@ export class Picker {
   #key(event) {
     const to = moveIn(event.key, this.#at, this.#found.length);
     if (event.key === 'Enter') this.#take(this.#found[this.#at]?.[0]);
-    else if (to === null) return;
-    else this.#at = to;
+    else if (to === null) {
+      if (isText(event)) this.#input.focus(); // where the character then goes
+      return;
+    } else this.#at = to;
     event.preventDefault();
     this.#mark();
   }
 
   #mark() {
     [...this.#grid.querySelectorAll('[data-emoji]')].forEach((option, at) => (option.ariaSelected = String(at === this.#at)));
-    this.#input.setAttribute('aria-activedescendant', this.#found.length ? `emoji-${this.#at}` : '');
+    for (const node of [this.#input, this.#grid]) node.setAttribute('aria-activedescendant', this.#found.length ? `emoji-${this.#at}` : '');
     $(`emoji-${this.#at}`)?.scrollIntoView({ block: 'nearest' });
   }
 

@@ -7,23 +7,34 @@ const ROLES = [['admin', 'Admins'], ['member', 'Members'], ['guest', 'Guests']];
 export class Roster {
   #users = new Map();
 
+  /** How often it changed: who draws it looks here first. */
+  changes = 0;
+
   /** @returns {{id: string, name: string, role: string}[]} */
   get users() {
     return [...this.#users.values()];
   }
 
+  /** @param {string} id @returns {{id: string, name: string, role: string} | undefined} */
+  find(id) {
+    return this.#users.get(id);
+  }
+
   /** @param {object[]} users all of them */
   reset(users) {
+    this.changes += 1;
     this.#users = new Map(users.map((user) => [user.id, user]));
   }
 
   /** @param {object[]} users */
   enter(users) {
+    this.changes += 1;
     for (const user of users) this.#users.set(user.id, user);
   }
 
   /** @param {object[]} users */
   leave(users) {
+    this.changes += 1;
     for (const { id } of users) this.#users.delete(id);
   }
 

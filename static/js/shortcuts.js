@@ -35,6 +35,7 @@ const OF_PAGE = [
 const OF_BOX = [
   { does: 'send', keys: ['Enter'], says: 'Send' },
   { does: 'break', keys: ['Shift', 'Enter'], says: 'New line' },
+  { does: 'name', keys: ['@'], says: 'Name somebody: ↑ ↓ to choose, Enter or Tab to take' },
   { does: 'edit-last', keys: ['↑'], says: 'Edit your last message, in an empty box' },
   { does: 'cancel', keys: ['Esc'], says: 'Neither edit nor reply' },
 ];

@@ -1,5 +1,7 @@
 /** Messages in the document at once; the rest waits in memory. */
 const SIZE = 120;
+/** How many while it follows, at first: what is out of sight is drawn for nothing, and a flood replaces all of it. */
+const FEW = 40;
 /** How many come and go when one end is near. */
 const STEP = 40;
 
@@ -9,6 +11,7 @@ const STEP = 40;
  */
 export class Span {
   #first = null;
+  #few = FEW;
   #at = 0; // where the first was last, to look there first: a long room is searched once
 
   /** @returns {boolean} whether it moves along with the newest message */
@@ -16,9 +19,17 @@ export class Span {
     return this.#first === null;
   }
 
-  /** Shows the newest. */
+  /** Shows the newest, few of them. */
   follow() {
     this.#first = null;
+    this.#few = FEW;
+  }
+
+  /** Shows more of them while it follows: a high screen has room for them. @returns {boolean} whether that is allowed */
+  grow() {
+    if (!this.following || this.#few >= SIZE) return false;
+    this.#few += STEP;
+    return true;
   }
 
   /**
@@ -28,8 +39,8 @@ export class Span {
   range(messages) {
     if (this.#first !== null && messages[this.#at]?.id !== this.#first) this.#at = messages.findIndex(({ id }) => id === this.#first);
     if (this.#first === null || this.#at < 0) {
-      this.#first = null; // what it began with is gone: the room was read afresh
-      return { start: Math.max(0, messages.length - SIZE), end: messages.length };
+      if (this.#first !== null) this.follow(); // what it began with is gone: the room was read afresh
+      return { start: Math.max(0, messages.length - this.#few), end: messages.length };
     }
     return { start: this.#at, end: Math.min(messages.length, this.#at + SIZE) };
   }

@@ -17,8 +17,8 @@
  * @property {{emoji: string, count: number, mine: boolean}[]} reactions
  */
 
-/** Most messages kept while somebody reads back. */
-const HELD_MAX = 100_000;
+/** Most messages kept while somebody reads back: a long room whole, and as much again while they do. */
+const HELD_MAX = 200_000;
 
 /**
  * What one room looks like, folded from its log (PROTOCOL.md section 3): a snapshot or the missed

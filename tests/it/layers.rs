@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Every module at the top, with its layer.
-const LAYERS: [(&str, u8); 22] = [
+const LAYERS: [(&str, u8); 23] = [
     ("protocol", 0),
     ("chat", 1),
     ("clock", 2),
@@ -26,6 +26,7 @@ const LAYERS: [(&str, u8); 22] = [
     ("import", 6),
     ("probe", 6),
     ("cluster", 6),
+    ("doctor", 6),
     ("settings", 7),
     ("app", 7),
     ("cli", 7),

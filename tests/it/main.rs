@@ -6,6 +6,7 @@ mod browser;
 mod chat;
 mod cli;
 mod cluster;
+mod cluster_command;
 mod cluster_faults;
 mod conformance;
 mod contract;

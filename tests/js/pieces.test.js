@@ -82,7 +82,7 @@ test('reactions are found by name, and arrows stay in the grid', () => {
 test('what comes within a frame is drawn once', () => {
   const frames = [];
   let drawn = 0;
-  const pacer = new Pacer(() => (drawn += 1), { frame: (then) => frames.push(then), later: assert.fail, now: () => 0 });
+  const pacer = new Pacer(() => (drawn += 1), { frame: (then) => frames.push(then), later: assert.fail, painted: (then) => then(), now: () => 0 });
   pacer.request();
   pacer.request();
   assert.equal(frames.length, 1);
@@ -95,12 +95,17 @@ test('what comes within a frame is drawn once', () => {
 test('after a dear drawing there is time for other things', () => {
   let now = 0;
   const rests = [];
-  const pacer = new Pacer(() => (now += 20), { frame: (then) => then(), later: (then, ms) => rests.push(ms), now: () => now });
+  const paints = [];
+  const pacer = new Pacer(() => (now += 10), {
+    frame: (then) => then(), later: (then, ms) => rests.push(ms), painted: (then) => paints.push(then), now: () => now,
+  });
   pacer.request();
+  pacer.request();
+  assert.deepEqual(rests, [], 'while it is painted nothing is known of what it costs');
   now += 10;
+  paints.pop()();
   pacer.request();
-  pacer.request();
-  assert.deepEqual(rests, [50]);
+  assert.deepEqual(rests, [60]);
 });
 
 test('people stand by rank and name; a crowd is a number', () => {

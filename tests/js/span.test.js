@@ -11,17 +11,27 @@ beforeEach(() => {
 
 test('it follows the newest', () => {
   assert.deepEqual(span.range(many(10)), { start: 0, end: 10 });
-  assert.deepEqual(span.range(many(1_000)), { start: 880, end: 1_000 });
+  assert.deepEqual(span.range(many(1_000)), { start: 960, end: 1_000 });
   assert.equal(span.following, true);
   assert.deepEqual(span.range([]), { start: 0, end: 0 });
 });
 
+test('following, it shows few, and more where they fit', () => {
+  const sizes = [];
+  do sizes.push(1_000 - span.range(many(1_000)).start); while (span.grow());
+  assert.deepEqual(sizes, [40, 80, 120]);
+  span.follow();
+  assert.deepEqual(span.range(many(1_000)), { start: 960, end: 1_000 });
+  span.hold(many(1_000));
+  assert.equal(span.grow(), false, 'held, it has its size');
+});
+
 test('held, it stays whatever comes behind or before it', () => {
   span.hold(many(1_000));
-  assert.deepEqual(span.range(many(1_500)), { start: 880, end: 1_000 });
-  assert.deepEqual(span.range([...many(100, -100), ...many(1_000)]), { start: 980, end: 1_100 });
+  assert.deepEqual(span.range(many(1_500)), { start: 960, end: 1_080 });
+  assert.deepEqual(span.range([...many(100, -100), ...many(1_000)]), { start: 1_060, end: 1_100 });
   span.follow();
-  assert.deepEqual(span.range(many(1_500)), { start: 1_380, end: 1_500 });
+  assert.deepEqual(span.range(many(1_500)), { start: 1_460, end: 1_500 });
 });
 
 test('it goes up and down in steps, and says where it ends', () => {
@@ -29,7 +39,7 @@ test('it goes up and down in steps, and says where it ends', () => {
   assert.equal(span.down(messages), false, 'nothing below the newest');
   const seen = [span.range(messages).start];
   while (span.up(messages)) seen.push(span.range(messages).start);
-  assert.deepEqual(seen, [180, 140, 100, 60, 20, 0]);
+  assert.deepEqual(seen, [260, 220, 180, 140, 100, 60, 20, 0]);
   while (span.down(messages)) assert.ok(span.range(messages).end - span.range(messages).start === 120);
   assert.deepEqual(span.range(messages), { start: 180, end: 300 });
 });
@@ -46,7 +56,7 @@ test('it goes to any message there is', () => {
 
 test('when the room was read afresh it follows again', () => {
   span.hold(many(1_000));
-  assert.deepEqual(span.range(many(50, 5_000)), { start: 0, end: 50 });
+  assert.deepEqual(span.range(many(50, 5_000)), { start: 10, end: 50 });
   assert.equal(span.following, true);
 });
 

@@ -12,6 +12,7 @@ use crate::{
         requests::{CountSessions, Disconnect, DisconnectCause, ListSessions, Post, SessionInfo, Whom},
     },
     broker::Appended,
+    chat::search::Search,
     protocol::{
         close::CloseCode,
         command::RequestId,
@@ -59,12 +60,13 @@ impl Handler<Disconnect> for Hub {
 impl Handler<ListSessions> for Hub {
     type Result = Vec<SessionInfo>;
 
-    fn handle(&mut self, ListSessions { after, limit }: ListSessions, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ListSessions { after, limit, search }: ListSessions, _: &mut Self::Context) -> Self::Result {
         let after = after.map(ConnectionId);
         let mut ids: Vec<_> = self.connections.keys().copied().filter(|id| Some(*id) > after).collect();
         ids.sort_unstable();
-        ids.truncate(limit);
-        ids.iter().filter_map(|id| self.connections.get(id).map(|known| self.session(*id, known))).collect()
+        let all = ids.into_iter().filter_map(|id| self.connections.get(&id).map(|known| (id, known)));
+        let meant = all.filter(|(_, known)| search.as_ref().is_none_or(|search| self.finds(search, known)));
+        meant.take(limit).map(|(id, known)| self.session(id, known)).collect()
     }
 }
 
@@ -141,6 +143,14 @@ impl Hub {
 
     fn meant(&self, whom: &Whom) -> Vec<ConnectionId> {
         self.connections.iter().filter(|(_, known)| is_meant(whom, known)).map(|(id, _)| *id).collect()
+    }
+
+    fn finds(&self, search: &Search, known: &Connection) -> bool {
+        let in_room = |key| self.room(key).is_some_and(|room| search.is_in(room.name.as_str()));
+        search.is_in(&known.user.name)
+            || search.is_in(known.user.id.as_str())
+            || known.rooms.iter().any(|(key, _)| in_room(*key))
+            || search.may_be_address() && search.is_in(&known.address.to_string())
     }
 
     fn session(&self, id: ConnectionId, known: &Connection) -> SessionInfo {

@@ -19,19 +19,20 @@ const JUDGE: &str = "
             .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id} at ${target}: ${failureSummary}`))),
         (error) => done([String(error)]))";
 
-struct Judge {
+/// Runs axe-core.
+pub(super) struct Judge {
     axe: String,
 }
 
 impl Judge {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(AXE);
         let axe = fs::read_to_string(path).expect("the accessibility tests need axe-core: `make tools`, or `npm ci`");
         Self { axe }
     }
 
     /// Fails with what is wrong with the page as it is, in both schemes.
-    async fn judge(&self, person: &Person, when: &str) {
+    pub(super) async fn judge(&self, person: &Person, when: &str) {
         // Nothing may move while it is looked at.
         person.waits_for("document.getAnimations().every(({ playState }) => playState !== 'running')").await;
         if person.script("return typeof axe").await == "undefined" {
@@ -73,6 +74,12 @@ async fn axe_finds_nothing_serious_in_a_conversation() {
     judge.judge(&ana, "picking a reaction").await;
     ana.press(&char::from(Key::Escape).to_string()).await;
     ana.waits_for("!document.querySelector('#picker').open").await;
+
+    ana.rest_of_page().await;
+    ana.find("#text").await.send_keys("@").await.unwrap();
+    ana.waits_for("document.querySelector('#text').role === 'combobox'").await;
+    judge.judge(&ana, "naming somebody").await;
+    ana.press(&format!("{}{}", char::from(Key::Escape), char::from(Key::Backspace))).await;
 
     ana.browser.screen(390, 844, true).await;
     ana.waits_for("innerWidth === 390").await;

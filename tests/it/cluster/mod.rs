@@ -2,10 +2,12 @@
 //!
 //! - [`starting`], [`degraded`]: how servers come together, and what they do while Redis is away.
 //!   [`sentinel`]: how they follow another primary.
+//! - [`admin`]: what admins see of all of them, whichever they ask.
 //! - [`crowd`]: who is there, as people see it, and what servers of one host or name share.
 //! - [`instance`]: an instance's store alone, many of them in this process. [`presence`], [`registry`], [`leases`]: what
 //!   such instances share.
 
+mod admin;
 mod crowd;
 mod degraded;
 mod instance;

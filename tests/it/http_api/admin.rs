@@ -36,6 +36,61 @@ async fn sessions_are_listed_by_page() {
 }
 
 #[tokio::test]
+async fn sessions_are_found_by_what_admins_know_of_them() {
+    let server = Server::with_jwt().env("INSTANCE_ID", "api-1").start();
+    let ana = server.dial().query("name=Ana").rooms("tea,cake").enter().await;
+    let _bob = server.dial().bearer(&token::of("bob", "member")).rooms("tea").enter().await;
+    let found = async |q: &str| {
+        let page = server.get_as(&format!("/api/sessions?q={q}"), &token::admin()).await;
+        assert_eq!((page.status, &page.json["missing"]), (200, &json!([])), "{}", page.text);
+        let names = page.json["sessions"].as_array().unwrap().iter();
+        names.map(|session| session["user"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let id = ana.id();
+    for (q, names) in [
+        ("aNA", &["Ana"][..]),
+        (&id, &["Ana"]),
+        ("cake", &["Ana"]),
+        ("tea", &["Ana", "bob"]),
+        ("127.0.0", &["Ana", "bob"]),
+        ("API-1", &["Ana", "bob"]),
+        ("%20", &["Ana", "bob"]),
+        ("nobody", &[]),
+    ] {
+        assert_eq!(found(q).await, names, "{q}");
+    }
+    let first = server.get_as("/api/sessions?q=tea&limit=1", &token::admin()).await.json;
+    let next = format!("/api/sessions?q=tea&limit=1&cursor={}", first["cursor"].as_str().unwrap());
+    let second = server.get_as(&next, &token::admin()).await.json;
+    assert_eq!((&first["more"], &second["more"]), (&json!(true), &json!(false)));
+    assert_eq!(second["sessions"][0]["user"]["name"], "bob");
+    assert_eq!(server.get_as(&format!("/api/sessions?q={}", "q".repeat(101)), &token::admin()).await.status, 400);
+}
+
+#[tokio::test]
+async fn an_instance_says_how_it_does_to_admins_only() {
+    let server = Server::with_jwt().env("INSTANCE_ID", "api-1").start();
+    assert_eq!(server.get("/api/instances").await.status, 401);
+    assert_eq!(server.get_as("/api/instances", &token::of("bob", "member")).await.status, 403);
+    let mut ana = server.guest("Ana").await;
+    ana.send_acked("global", "hello").await;
+    let answer = server.get_as("/api/instances", &token::admin()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let list = answer.json;
+    assert_eq!(
+        (&list["instanceId"], &list["distributedMode"], &list["isDegraded"]),
+        (&json!("api-1"), &json!(false), &json!(false))
+    );
+    let [only] = &list["instances"].as_array().unwrap()[..] else { panic!("{list:#}") };
+    let vitals = &only["vitals"];
+    assert_eq!((&only["instanceId"], &only["connectedClients"]), (&json!("api-1"), &json!(1)));
+    assert_eq!((&vitals["status"], &vitals["messagesPublished"]), (&json!("healthy"), &json!(1)));
+    assert!(vitals["latencyCount"].as_u64() >= Some(1) && vitals["latencySumMs"].as_f64() > Some(0.0), "{vitals:#}");
+    assert!(vitals["memoryBytes"].as_u64() > Some(1_000_000) && vitals["cpuSeconds"].is_number(), "{vitals:#}");
+    assert!(only["heartbeatAgeMs"].as_u64() < Some(60_000), "{only:#}");
+}
+
+#[tokio::test]
 async fn an_admin_ends_a_users_connections() {
     let server = Server::with_jwt().start();
     let mut eve = server.guest("Eve").await;
@@ -64,4 +119,9 @@ async fn refusals_and_failed_proofs_are_on_record() {
     let failed = events.iter().filter(|event| event["kind"] == "authentication").count();
     assert!(failed >= 2, "{events:#?}");
     assert!(!answer.text.contains("a wrong password") && !answer.text.contains("a key that nobody"));
+    let all = server.get_as("/api/events?all=true&limit=1", &token::admin()).await.json;
+    assert_eq!((&all["missing"], &all["events"]), (&json!([]), &json!([events[0]])));
+    for path in ["/api/events?limit=0", "/api/events?all=maybe"] {
+        assert_eq!(server.get_as(path, &token::admin()).await.status, 400, "{path}");
+    }
 }

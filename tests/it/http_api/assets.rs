@@ -19,6 +19,12 @@ async fn the_page_comes_with_its_headers() {
     assert_eq!(page.header("x-content-type-options"), "nosniff");
     assert!(!page.header("referrer-policy").is_empty());
 
+    let admin = server.get("/admin").await;
+    assert_eq!((admin.status, admin.header("content-security-policy")), (200, policy));
+    assert!(
+        admin.header("content-type").starts_with("text/html") && admin.text.contains("<title>Hubbub admin</title>")
+    );
+
     let tag = page.header("etag").to_owned();
     let again = web::send(server.request(Method::GET, "/").header("if-none-match", tag)).await;
     assert_eq!((again.status, again.text.as_str()), (304, ""));
@@ -28,6 +34,10 @@ async fn the_page_comes_with_its_headers() {
         let file = server.get(path).await;
         assert_eq!(file.status, 200, "{path}");
         assert!(file.header("content-type").starts_with(kind), "{path}");
+    }
+    // They are parts of the page, which has said it for them; a picture can be a page of its own.
+    for (path, said) in [("/js/app.js", false), ("/css/app.css", false), ("/favicon.svg", true), ("/api/rooms", true)] {
+        assert_eq!(!server.get(path).await.header("content-security-policy").is_empty(), said, "{path}");
     }
     let zipped = web::send(server.request(Method::GET, "/js/app.js").header("accept-encoding", "gzip")).await;
     assert_eq!(zipped.header("content-encoding"), "gzip");
