@@ -289,6 +289,22 @@ fn the_image_is_built_of_what_it_copies_and_runs_as_nobody_in_particular() {
             assert!(root().join(from).exists(), "{from}");
         }
     }
+    // Nothing that the build takes in lies elsewhere.
+    let mut files = vec![root().join("src")];
+    while let Some(at) = files.pop() {
+        if at.is_dir() {
+            files.extend(fs::read_dir(&at).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let source = fs::read_to_string(&at).unwrap_or_default();
+        let code = source.split("#[cfg(test)]").next().unwrap();
+        for part in code.split("include_str!(\"").skip(1).chain(code.split("include_bytes!(\"").skip(1)) {
+            let included = at.parent().unwrap().join(part.split('"').next().unwrap()).canonicalize().unwrap();
+            let inside = included.strip_prefix(root()).unwrap();
+            let copied = passes.iter().any(|pass| inside.starts_with(pass));
+            assert!(copied, "{} takes in {}, which .dockerignore keeps out", at.display(), inside.display());
+        }
+    }
 }
 
 #[tokio::test]
