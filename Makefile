@@ -42,12 +42,20 @@ fuzz: ## feed the frame guard and the command decoder anything (no sanitizer: th
 	cargo +nightly fuzz run --sanitizer none frame_reader -- -max_total_time=$(FUZZ_SECONDS)
 	cargo +nightly fuzz run --sanitizer none command_decoder -- -max_total_time=$(FUZZ_SECONDS)
 
-.PHONY: release
-release: ## build the program for use, in target/release
+.PHONY: build
+build: ## build the program for use, in target/release
 	cargo build --release --locked
 
+.PHONY: release
+release: ## build a static program that runs on any Linux, with its checksum, in target/dist
+	scripts/release.sh
+
+.PHONY: docker
+docker: ## build the image hubbub:latest
+	docker build -t hubbub:latest .
+
 .PHONY: bench
-bench: release ## measure idle memory, fan-out, publishing and a cluster against the budgets
+bench: build ## measure idle memory, fan-out, publishing and a cluster against the budgets
 	target/release/hubbub bench idle --check
 	target/release/hubbub bench fanout --check
 	target/release/hubbub bench publish --check

@@ -1,108 +1,54 @@
-// A smoke test under load: many WebSockets talk at once, and everything acked must reach everyone, once and in order.
+// Many WebSockets talk at once: everything said must be acked and reach everyone, once and in order.
 //
-//   k6 run loadtest/smoke.js                  the server at http://127.0.0.1:3001
-//   k6 run -e BASE_URL=https://chat.example.org -e VUS=10 loadtest/smoke.js
-//   make loadtest                             with a server of its own
-//
-// Each virtual user has a room of its own, in which all of its sockets say something and each must have all of it, and is
-// in one room with all others, to which its first socket speaks and whose order every socket checks.
-// lib/settings.js lists what can be set, lib/metrics.js what is measured.
+// Each virtual user has a room of its own, in which all of its sockets speak, and there is one room for all, in which the
+// first socket of each speaks. README.md says what can be set.
 
-import { check } from 'k6';
-import { clearInterval, setInterval, setTimeout } from 'k6/timers';
+import { crowd } from './lib/crowd.js';
+import { thresholds } from './lib/metrics.js';
+import { openingMs } from './lib/plan.js';
+import { report } from './lib/report.js';
+import { begin, readBack } from './lib/run.js';
+import { options as scenario } from './lib/scenario.js';
+import { CONNECTS_PER_SECOND, whole } from './lib/settings.js';
 
-import { Account } from './lib/account.js';
-import { Client } from './lib/client.js';
-import * as metrics from './lib/metrics.js';
-import { INTERVAL_MS, MESSAGES, PATIENCE_MS, RUN, SOCKETS, VUS } from './lib/settings.js';
+const VUS = whole('VUS', 5);
+const SOCKETS = whole('SOCKETS', 20);
+const MESSAGES = whole('MESSAGES', 20);
+const INTERVAL_MS = whole('INTERVAL_MS', 500);
 
-/** How often it is looked whether all is done. */
-const LOOK_MS = 100;
+const TALK_MS = openingMs(VUS * SOCKETS, CONNECTS_PER_SECOND) + 1_000;
 
-export const options = {
-  scenarios: {
-    chat: {
-      executor: 'per-vu-iterations',
-      vus: VUS,
-      iterations: 1,
-      maxDuration: `${MESSAGES * INTERVAL_MS + 3 * PATIENCE_MS}ms`,
+export const options = scenario({
+  vus: VUS,
+  lastsMs: TALK_MS + MESSAGES * INTERVAL_MS,
+  thresholds: thresholds({ vus: VUS }),
+});
+
+export const setup = begin;
+
+const own = (run, vu) => ({ name: `${run}-${vu}`, senders: SOCKETS });
+const shared = (run) => ({ name: `${run}-all`, senders: VUS });
+
+export default function smoke({ run, start }) {
+  crowd({
+    start,
+    sockets: SOCKETS,
+    part: (index) => {
+      const rooms = [own(run, Math.floor(index / SOCKETS)), shared(run)];
+      return {
+        rooms,
+        says: index % SOCKETS === 0 ? rooms.map(({ name }) => name) : [rooms[0].name],
+        openAt: openingMs(index, CONNECTS_PER_SECOND),
+        talkAt: TALK_MS + (index % SOCKETS) * (INTERVAL_MS / SOCKETS),
+        intervalMs: INTERVAL_MS,
+        messages: MESSAGES,
+      };
     },
-  },
-  thresholds: metrics.thresholds,
-};
-
-export default function smoke() {
-  metrics.countFromZero();
-  const own = `${RUN}-${__VU}`;
-  const shared = `${RUN}-all`;
-  // The first socket says as much in the shared room as in its own.
-  const expected = (SOCKETS + 1) * MESSAGES;
-  const account = new Account(SOCKETS);
-  const clients = [];
-  let ready = 0;
-  let ended = 0;
-
-  for (let index = 0; index < SOCKETS; index += 1) {
-    clients.push(
-      new Client(`vu${__VU}-${index}`, [own, shared], {
-        ready: () => {
-          ready += 1;
-        },
-        acked: (key) => account.ack(key),
-        message: ({ key }) => account.deliver(key),
-        ended: () => {
-          ended += 1;
-        },
-      }),
-    );
-  }
-
-  within(PATIENCE_MS, () => ready === SOCKETS || ended > 0, () => {
-    clients.forEach((client) => metrics.joined.add(client.ready));
-    talk(clients, account, own, shared, () => {
-      within(PATIENCE_MS, () => account.isSettled(expected) || ended > 0, () => {
-        account.close(expected);
-        check(account, { 'everything said is acked and delivered': (it) => it.isSettled(expected) });
-        clients.forEach((client) => client.leave());
-      });
-    });
   });
 }
 
-/** Lets every client that is ready say its messages, one per interval, spread so that they do not all speak at once. */
-function talk(clients, account, own, shared, then) {
-  let round = 0;
-  const speakers = clients.filter((client) => client.ready);
-  const say = (client, room, key) => {
-    account.say(key);
-    client.say(room, key, `message ${key} of a load test`);
-  };
-  const timer = setInterval(() => {
-    if (round === MESSAGES) {
-      clearInterval(timer);
-      then();
-      return;
-    }
-    const number = round;
-    round += 1;
-    speakers.forEach((client, index) => {
-      setTimeout(() => {
-        say(client, own, `${__VU}-${index}-${number}`);
-        if (index === 0) {
-          say(client, shared, `${__VU}-all-${number}`);
-        }
-      }, (index * INTERVAL_MS) / speakers.length);
-    });
-  }, INTERVAL_MS);
+export function teardown({ run }) {
+  readBack([shared(run), ...Array.from({ length: VUS }, (_, vu) => own(run, vu))]);
 }
 
-/** Goes on as soon as `done`, but no later than after `limitMs`. */
-function within(limitMs, done, then) {
-  const start = Date.now();
-  const timer = setInterval(() => {
-    if (done() || Date.now() - start >= limitMs) {
-      clearInterval(timer);
-      then();
-    }
-  }, LOOK_MS);
-}
+export const handleSummary = report('smoke: everyone talks');

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 
 # Command → Debian package.
 declare -A packages=([chromium]=chromium [chromedriver]=chromium-driver [node]=nodejs [npm]=npm [cc]=build-essential
-  [redis-server]=redis-server [redis-sentinel]=redis-sentinel [redis-cli]=redis-tools)
+  [redis-server]=redis-server [redis-sentinel]=redis-sentinel [redis-cli]=redis-tools
+  [nginx]=nginx [openssl]=openssl [promtool]=prometheus [docker-compose]=docker-compose)
 
 missing=()
 for command in "${!packages[@]}"; do

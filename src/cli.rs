@@ -1,6 +1,6 @@
 //! The command line of the one program.
 
-use std::{error::Error, net::IpAddr, path::PathBuf, process::ExitCode};
+use std::{error::Error, net::IpAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -9,15 +9,20 @@ use crate::{
     auth::{
         jwt::{Grant, Jwt},
         keys::{Generated, Scope},
+        secret::Secret,
     },
     bench::{self, BenchArgs},
     clock::{Clock, SystemClock},
+    cluster::{self, ClusterArgs, ClusterError},
+    doctor,
     import::{self, Plan},
+    probe,
     protocol::{ids::Millis, user::Role},
     settings::{
         Settings,
         environment::{self, Given},
         load::{self, SettingsError, Sources},
+        server::RESERVED_FILES,
     },
     telemetry::{self, LogFormat},
 };
@@ -46,8 +51,15 @@ enum Command {
     CheckConfig(SettingsArgs),
     /// Carry what a server kept that stood alone into Redis: accounts, bans, read markers, and the logs of rooms.
     Import(ImportArgs),
+    /// Look at the settings, this machine, Redis and nginx, and say what is wrong and what to do. Exits with 1 when
+    /// something does not work.
+    Doctor(DoctorArgs),
     /// Make an API key, or sign a JWT with JWT_SECRET.
     Token(TokenArgs),
+    /// Ask the server that these settings start how it is, as a container's health check does.
+    Health(HealthArgs),
+    /// Run several replicas of this program on this machine, with the Redis they share and nginx before them.
+    Cluster(ClusterArgs),
     /// Measure this program under load.
     Bench(BenchArgs),
 }
@@ -101,6 +113,22 @@ struct ImportArgs {
     config: Vec<PathBuf>,
 }
 
+/// What to look at.
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// A configuration of nginx to read too; repeat it for several.
+    #[arg(long, value_name = "FILE")]
+    nginx: Vec<PathBuf>,
+    /// Redis as somebody who may use CONFIG, which Hubbub's own user may not: for settings that only an administrator sees.
+    #[arg(long, value_name = "URL", env = "REDIS_ADMIN_URL", hide_env_values = true)]
+    redis_admin_url: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// What to make.
 #[derive(Debug, Args)]
 struct TokenArgs {
@@ -127,6 +155,20 @@ struct TokenArgs {
     config: Vec<PathBuf>,
 }
 
+/// Whom to ask.
+#[derive(Debug, Args)]
+struct HealthArgs {
+    /// The address, if it is not this machine at the port of the settings; without a path /health is asked.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Ask again for so many seconds until it is well: after a start.
+    #[arg(long, value_name = "SECONDS", default_value = "0")]
+    wait: u32,
+    /// A settings file, as for `serve`.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+}
+
 /// Why a command failed; the sentence goes to standard error.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -139,6 +181,9 @@ enum Failure {
     /// Not all was carried over: exit 2 for what the operator gave, 1 for anything else.
     #[error("{0}")]
     Import(#[from] import::Failure),
+    /// The cluster is not as it was asked to be: exit 2 for what the operator gave or lacks, 1 for anything else.
+    #[error("{0}")]
+    Cluster(#[from] ClusterError),
     /// Anything else: exit 1.
     #[error("{0}")]
     Other(#[from] Box<dyn Error>),
@@ -150,7 +195,8 @@ impl Failure {
             Failure::Settings(_) => ExitCode::from(BAD_SETTINGS),
             Failure::Start(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
             Failure::Import(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
-            Failure::Start(_) | Failure::Import(_) | Failure::Other(_) => ExitCode::FAILURE,
+            Failure::Cluster(error) if error.is_operators() => ExitCode::from(BAD_SETTINGS),
+            Failure::Start(_) | Failure::Import(_) | Failure::Cluster(_) | Failure::Other(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -162,7 +208,12 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => start(args),
         Command::CheckConfig(args) => check_config(args),
         Command::Import(args) => import(args),
+        Command::Doctor(args) => examine(args),
         Command::Token(args) => token(args),
+        Command::Health(args) => health(args),
+        Command::Cluster(args) => {
+            cluster::run(&args, environment::settings(&environment::of_process())).map_err(Failure::from)
+        }
         Command::Bench(args) => bench::run(&args).map_err(|error| Failure::Other(error.into())),
     };
     match done {
@@ -209,6 +260,40 @@ fn import(args: ImportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+fn examine(args: DoctorArgs) -> Result<(), Failure> {
+    let settings = load(args.settings)?;
+    let server = &settings.server;
+    let admin_url = args.redis_admin_url.filter(|url| !url.is_empty()).map(Secret::new);
+    let redis = Secret::given(settings.distributed.redis_url.as_ref()).map(|url| doctor::RedisPlan {
+        url: url.clone(),
+        admin_url,
+        config: settings.redis.clone(),
+        instance_ttl_ms: settings.distributed.instance_ttl_ms,
+    });
+    let report = doctor::run(&doctor::Plan {
+        host: server.host,
+        ports: server.ports(),
+        max_sessions: server.max_sessions,
+        reserved_files: RESERVED_FILES,
+        heartbeat_ms: settings.heartbeat.interval_ms,
+        store: settings.store.path.clone(),
+        distributed: settings.distributed.enabled,
+        redis,
+        nginx: args.nginx,
+        auth: settings.auth,
+    });
+    let report = report.map_err(Box::<dyn Error>::from)?;
+    if args.json {
+        println!("{:#}", report.to_json());
+    } else {
+        print!("{report}");
+    }
+    match report.count(doctor::Level::Fail) {
+        0 => Ok(()),
+        failed => Err(Failure::Other(format!("the doctor found what does not work: {failed}").into())),
+    }
+}
+
 impl SettingsArgs {
     fn flags(&self) -> Vec<Given> {
         let log_format = self.log_format.map(|format| match format {
@@ -239,6 +324,17 @@ fn token(args: TokenArgs) -> Result<(), Failure> {
     let expires_ms = SystemClock.now_ms() + Millis::from(args.ttl) * 1_000;
     let grant = Grant { sub, name: args.name, role: args.role, expires_ms };
     println!("{}", jwt.sign(&grant).map_err(Box::<dyn Error>::from)?);
+    Ok(())
+}
+
+/// Prints what `/health` says; fails unless the status is 200 within the time.
+fn health(args: HealthArgs) -> Result<(), Failure> {
+    let url = match args.url {
+        Some(url) => url,
+        None => load_with(Vec::new(), args.config)?.server.local_url().map_err(SettingsError::from)?,
+    };
+    let answer = probe::wait(&url, Duration::from_secs(args.wait.into())).map_err(Box::<dyn Error>::from)?;
+    println!("{answer}");
     Ok(())
 }
 

@@ -8,7 +8,7 @@
 //! 3. [`limits`], [`auth`].
 //! 4. [`broker`]: the log of record and everything kept, behind small traits.
 //! 5. [`transport`], [`actors`].
-//! 6. [`http`], [`drain`], [`bench`], [`import`].
+//! 6. [`http`], [`drain`], [`bench`], [`import`], [`cluster`], [`doctor`], [`probe`].
 //! 7. [`settings`], [`app`], [`cli`].
 
 pub mod actors;
@@ -19,6 +19,8 @@ pub mod broker;
 pub mod chat;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
+pub mod doctor;
 pub mod drain;
 pub mod http;
 pub mod import;
@@ -26,6 +28,7 @@ pub mod journal;
 pub mod lifecycle;
 pub mod limits;
 pub mod metrics;
+pub mod probe;
 pub mod protocol;
 pub mod settings;
 pub mod telemetry;

@@ -26,7 +26,7 @@ export class Browser {
     const said = await driverPort();
     const driver = `http://127.0.0.1:${said}`;
     const args = [...FLAGS, `--user-data-dir=${folder()}`];
-    const wanted = { alwaysMatch: { 'goog:chromeOptions': { args } } };
+    const wanted = { alwaysMatch: { 'goog:chromeOptions': { args }, 'goog:loggingPrefs': { performance: 'ALL' } } };
     const { sessionId } = await post(`${driver}/session`, { capabilities: wanted });
     return new Browser(`${driver}/session/${sessionId}`);
   }
@@ -66,6 +66,13 @@ export class Browser {
   /** A command of the Chrome DevTools Protocol. */
   devtools(cmd, params = {}) {
     return post(`${this.#session}/goog/cdp/execute`, { cmd, params });
+  }
+
+  /** @returns {Promise<number[]>} the bytes of each answer since this was last asked, headers included */
+  async received() {
+    const noted = await post(`${this.#session}/se/log`, { type: 'performance' });
+    const messages = noted.map(({ message }) => JSON.parse(message).message);
+    return messages.filter(({ method }) => method === 'Network.loadingFinished').map(({ params }) => params.encodedDataLength);
   }
 
   /** @param {number} width @param {number} height @param {boolean} phone whether it is touched */

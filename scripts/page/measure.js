@@ -1,4 +1,5 @@
-// Measures the page: what it weighs, when the first message is on the screen, and how it feels under a flood.
+// Measures the page: what it weighs, when the first message is on the screen, how it feels under a flood, and
+// in a room of 100,000 messages.
 // Says what it found, as a table; judges nothing, since a busy machine would.
 
 import { talker } from './people.js';
@@ -10,6 +11,8 @@ const OPENINGS = Number(process.env.OPENINGS ?? 9);
 /** Messages per second into the open room, and for how long, seconds. */
 const RATE = Number(process.env.RATE ?? 1_000);
 const SECONDS = Number(process.env.FLOOD_SECONDS ?? 10);
+/** Messages of a long room. */
+const LONG = Number(process.env.LONG ?? 100_000);
 /** A key is pressed this often, milliseconds: as people write. */
 const KEY_MS = 90;
 
@@ -35,18 +38,17 @@ async function openings(page, url) {
   for (let opening = 0; opening < OPENINGS; opening++) {
     await page.devtools('Network.clearBrowserCache');
     await page.goto('about:blank');
+    await page.received();
     await page.goto(url);
     await page.until(() => measured.first);
-    found.push(await page.run(() => {
-      const [{ loadEventEnd, encodedBodySize }] = performance.getEntriesByType('navigation');
-      const resources = performance.getEntriesByType('resource');
-      const bytes = resources.reduce((sum, each) => sum + each.encodedBodySize, encodedBodySize);
-      return { bytes, files: resources.length + 1, load: loadEventEnd, first: measured.first };
-    }));
+    const received = await page.received();
+    const bytes = received.reduce((sum, each) => sum + each, 0);
+    const [load, first] = await page.run(() => [performance.getEntriesByType('navigation')[0].loadEventEnd, measured.first]);
+    found.push({ bytes, files: received.length, load, first });
   }
   const of = (name) => found.map((each) => each[name]);
   const after = found.map(({ first, load }) => Math.max(0, first - load));
-  console.log(`bytes as packed for the wire ${worst(of('bytes'))} in ${worst(of('files'))} files, headers not counted`);
+  console.log(`bytes received, with headers  ${worst(of('bytes'))} in ${worst(of('files'))} answers`);
   console.log(`first message after opening  ${middle(of('first')).toFixed(0)} ms in the middle, ${worst(of('first')).toFixed(0)} ms at worst`);
   console.log(`first message after load     ${middle(after).toFixed(0)} ms in the middle, ${worst(after).toFixed(0)} ms at worst`);
 }
@@ -81,14 +83,53 @@ async function flood(page, people) {
   console.log(`elements in the log          ${await page.run(() => document.querySelectorAll('#log *').length)}`);
 }
 
+// Reads a long room back, a screen at each frame, from where the log says that it begins.
+async function readBack(page, maya) {
+  for (let said = 0; said < LONG; said += 100) {
+    for (let n = 0; n < 100; n++) maya(`${said + n} of long ago`);
+    await pause(10);
+  }
+  await page.goto(`${await page.run(() => location.origin)}/#long`);
+  await page.until((last) => Number(document.querySelector('#log > li:last-child')?.dataset.seq) === last, LONG);
+  await page.run(() => {
+    const scroll = document.querySelector('#scroll');
+    measured.most = measured.jumps = 0;
+    measured.frames = [];
+    let seen = null;
+    let before = performance.now();
+    const step = (now) => {
+      measured.frames.push(now - before);
+      before = now;
+      const items = [...document.querySelectorAll('#log > li')];
+      measured.most = Math.max(measured.most, document.querySelectorAll('#log *').length);
+      if (seen?.node.isConnected && Math.abs(seen.node.getBoundingClientRect().top - seen.top) > 2) measured.jumps += 1;
+      if (measured.over) return;
+      scroll.scrollTop -= Math.min(scroll.scrollTop, 600);
+      const node = items.find((each) => each.getBoundingClientRect().bottom > scroll.getBoundingClientRect().top + 1);
+      seen = { node, top: node.getBoundingClientRect().top };
+      requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  });
+  await pause(SECONDS * 1_000);
+  const { most, jumps, frames, back } = await page.run((last) => {
+    measured.over = true;
+    return { ...measured, back: last - Number(document.querySelector('#log > li').dataset.seq) };
+  }, LONG);
+  const sorted = frames.toSorted((a, b) => a - b);
+  console.log(`a room of ${LONG} messages  read back ${back} in ${SECONDS} s, ${jumps} jumps, ${most} elements in the log at most`);
+  console.log(`a frame of it                ${middle(frames).toFixed(0)} ms in the middle, ${sorted[Math.floor(sorted.length * 0.98)].toFixed(0)} ms for 98 of 100, ${worst(frames).toFixed(0)} ms at worst`);
+}
+
 async function main() {
-  const { server, page } = await stage([1_280, 800, false]);
+  const { server, page } = await stage([1_280, 800, false], { HUBBUB__HISTORY__MAX_ENTRIES: LONG });
   const names = ['Maya', 'Jonas', 'Noor', 'Ida'];
   const people = await Promise.all(names.map((name) => talker(server.said, { name, role: 'member' }, 'global')));
   for (let n = 0; n < 60; n++) people[n % people.length](`message ${n}`);
   await page.devtools('Page.addScriptToEvaluateOnNewDocument', { source: NOTE });
   await openings(page, `${server.said}/`);
   await flood(page, people);
+  await readBack(page, await talker(server.said, { name: 'Maya', role: 'member' }, 'long'));
   await page.end();
 }
 

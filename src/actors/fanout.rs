@@ -2,7 +2,7 @@
 //!
 //! What waits is joined: all frames for one room that came since the last turn go to each socket in one write.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::{Bytes, BytesMut};
@@ -32,6 +32,8 @@ pub struct Fanout {
     clock: SharedClock,
     metrics: Metrics,
     waiting: Vec<Delivery>,
+    /// Since when what waits does, batch by batch.
+    since: Vec<Instant>,
 }
 
 /// Write what waits; comes behind everything that is in the mailbox already.
@@ -42,7 +44,7 @@ struct Flush;
 impl Fanout {
     /// The fan-out of the worker whose sockets these are.
     pub fn new(members: SharedMembers, heartbeat_ms: Millis, clock: SharedClock, metrics: Metrics) -> Self {
-        Self { members, heartbeat_ms, clock, metrics, waiting: Vec::new() }
+        Self { members, heartbeat_ms, clock, metrics, waiting: Vec::new(), since: Vec::new() }
     }
 
     fn check_life_signs(&mut self) {
@@ -68,6 +70,9 @@ impl Fanout {
     fn flush(&mut self) {
         let deliveries = std::mem::take(&mut self.waiting);
         self.write(deliveries);
+        for since in self.since.drain(..) {
+            self.metrics.delivery_seconds.observe(since.elapsed().as_secs_f64());
+        }
     }
 
     fn write(&self, deliveries: Vec<Delivery>) {
@@ -170,11 +175,12 @@ impl Actor for Fanout {
 impl Handler<Deliver> for Fanout {
     type Result = ();
 
-    fn handle(&mut self, Deliver(deliveries): Deliver, ctx: &mut Self::Context) {
+    fn handle(&mut self, Deliver { deliveries, since }: Deliver, ctx: &mut Self::Context) {
         if self.waiting.is_empty() {
             ctx.notify(Flush);
         }
         self.waiting.extend(deliveries);
+        self.since.push(since);
         // The mailbox comes before the note to flush, and might never be empty.
         if self.waiting.len() >= MOST_JOINED {
             self.flush();

@@ -1,6 +1,6 @@
 //! What the actors tell each other.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use actix::{Addr, Message};
 use smallvec::SmallVec;
@@ -12,7 +12,7 @@ use crate::{
         Append, AppendError, Appended, BrokerEvent, Page, PresenceChange, PresenceOutcome, Recovery, Roster, Tail,
         Unavailable,
     },
-    chat::schedule::Pace,
+    chat::schedule::{Pace, Returns},
     protocol::{
         close::CloseCode,
         command::{Cursor, Request},
@@ -90,7 +90,12 @@ pub struct Gone {
 /// Hub → fan-out: what its sockets get, in this order.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Deliver(pub Vec<Delivery>);
+pub struct Deliver {
+    /// What.
+    pub deliveries: Vec<Delivery>,
+    /// Since when the first of them waits.
+    pub since: Instant,
+}
 
 /// One step of a [`Deliver`].
 #[derive(Debug)]
@@ -233,10 +238,13 @@ pub struct Tell {
     pub telling: Telling,
 }
 
-/// App → hub: close everybody at this pace. Answered when nobody is left.
+/// App → hub: close everybody at this pace. Answered when nobody is left, with the milliseconds until the last is expected
+/// to be back.
 #[derive(Message, Debug)]
-#[rtype(result = "()")]
+#[rtype(result = "Millis")]
 pub struct Drain {
     /// How fast.
     pub pace: Pace,
+    /// When they come back.
+    pub returns: Returns,
 }

@@ -5,6 +5,7 @@
 //! the store closes.
 
 mod doorman;
+mod headroom;
 mod listener;
 mod people;
 mod signals;
@@ -28,9 +29,9 @@ use crate::{
         hub::{Hub, HubConfig},
     },
     auth::{address::TrustedProxies, config::InvalidSetting, keys::Keys, origin::Origins},
-    broker::{BrokerEvents, local::OpenError},
+    broker::{BrokerEvents, Measure, local::OpenError},
     clock::{SharedClock, SystemClock},
-    drain,
+    drain::{self, Leaving},
     http::{
         self,
         state::{AppState, HubDoor, Instance},
@@ -94,6 +95,7 @@ struct Ground<'a> {
     metrics: Metrics,
     lifecycle: Lifecycle,
     limits: Arc<Limits>,
+    measure: Measure,
 }
 
 impl<'a> Ground<'a> {
@@ -104,12 +106,14 @@ impl<'a> Ground<'a> {
             hostname: settings.server.display_hostname(),
             started_at: clock.now_ms(),
         };
+        let (lifecycle, metrics) = (Lifecycle::default(), Metrics::default());
         Ok(Self {
             settings,
             instance,
             clock,
-            metrics: Metrics::default(),
-            lifecycle: Lifecycle::default(),
+            measure: headroom::measure(settings, lifecycle.clone(), metrics.clone()),
+            metrics,
+            lifecycle,
             limits: Arc::new(Limits::new(settings.limits)?),
         })
     }
@@ -155,9 +159,17 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
         () = stop.notified() => info!("an admin asked: draining"),
     }
     ground.lifecycle.advance(Stage::Draining);
+    ground.metrics.draining_seconds.begin();
     actix_rt::spawn(signals::end_at_once(signals));
-    drain::drain(&ground.lifecycle, &hub, &ground.metrics, &settings.drain).await;
-    directory.depart().await;
+    let leaving = Leaving {
+        lifecycle: &ground.lifecycle,
+        hub: &hub,
+        metrics: &ground.metrics,
+        directory: &*directory,
+        instance: &ground.instance.id,
+    };
+    let expected_in_ms = drain::drain(leaving, &settings.drain).await;
+    directory.depart(expected_in_ms + settings.presence.grace_ms).await;
 
     workers.stop(false).await;
     arbiter.stop();
@@ -221,6 +233,7 @@ fn state(
         presence: store.presence,
         accounts: store.accounts,
         directory: store.directory,
+        measure: ground.measure.clone(),
         hub: HubDoor {
             post: hub.clone().recipient(),
             disconnect: hub.clone().recipient(),

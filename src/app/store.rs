@@ -58,7 +58,13 @@ fn open_file(ground: &Ground<'_>, events: mpsc::Sender<BrokerEvent>, new_epoch: 
         broker: broker.clone(),
         presence: Arc::new(LocalPresence::default()),
         accounts: broker.clone(),
-        directory: LocalDirectory::new(instance.id.clone(), instance.started_at, clock.clone(), metrics.clone()),
+        directory: LocalDirectory::new(
+            instance.id.clone(),
+            instance.started_at,
+            clock.clone(),
+            metrics.clone(),
+            ground.measure.clone(),
+        ),
     };
     // There is nobody to ask.
     let (_, requests) = mpsc::channel(1);
@@ -89,6 +95,7 @@ async fn open_redis(ground: &mut Ground<'_>, events: mpsc::Sender<BrokerEvent>) 
         clock: ground.clock.clone(),
         metrics: ground.metrics.clone(),
         events,
+        measure: ground.measure.clone(),
     })?;
     if !redis.is_up_within(START_PATIENCE).await {
         warn!("starting without Redis: until it is there, messages reach this instance only and are provisional");

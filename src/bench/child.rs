@@ -143,7 +143,8 @@ pub(super) fn announce(port: u16) -> Result<(), BenchError> {
     Ok(writeln!(io::stdout(), "The raw writer {READY}http://localhost:{port}")?)
 }
 
-fn port_in(out: &str) -> Option<u16> {
+/// The port in what a server printed, once it has said it.
+pub(crate) fn port_in(out: &str) -> Option<u16> {
     let (_, behind) = out.split_once(READY)?;
     let (address, _) = behind.split_once('\n')?;
     address.rsplit_once(':')?.1.parse().ok()

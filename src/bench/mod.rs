@@ -32,6 +32,7 @@ use std::io;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub(crate) use child::port_in;
 use cluster::ClusterArgs;
 pub use error::BenchError;
 use fanout::FanoutArgs;

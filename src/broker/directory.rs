@@ -1,12 +1,17 @@
 //! The instances that form one chat, and what they ask of one another.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Unavailable;
-use crate::protocol::{
-    envelope::{PeerAnswer, PeerAsk},
-    ids::{InstanceId, Millis},
+use crate::{
+    chat::headroom::Headroom,
+    protocol::{
+        envelope::{PeerAnswer, PeerAsk},
+        ids::{InstanceId, Millis},
+    },
 };
 
 /// The instances.
@@ -22,9 +27,16 @@ pub trait Directory: Send + Sync + 'static {
         ask: PeerAsk,
     ) -> BoxFuture<'static, Result<Vec<(InstanceId, PeerAnswer)>, Unavailable>>;
 
-    /// Takes this instance, and the presence of its users, out: it is about to stop.
-    fn depart(&self) -> BoxFuture<'static, ()>;
+    /// Says at once what is new of this instance, rather than with the next heartbeat: that it takes nobody any more.
+    fn renew(&self) -> BoxFuture<'static, ()>;
+
+    /// Takes this instance out, which is about to stop, and lets go of its users: whom it still has counts for `away_ms`
+    /// milliseconds, in which they are expected on another instance.
+    fn depart(&self, away_ms: Millis) -> BoxFuture<'static, ()>;
 }
+
+/// Tells what this instance has left for newcomers now.
+pub type Measure = Arc<dyn Fn() -> Headroom + Send + Sync>;
 
 /// An instance that lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +49,8 @@ pub struct InstanceInfo {
     pub last_heartbeat: Millis,
     /// Its open connections at that time.
     pub connected_clients: usize,
+    /// What it had left for newcomers; `None` of a version that does not say.
+    pub headroom: Option<Headroom>,
 }
 
 /// A question of another instance. Whoever takes it answers through `reply`; dropped, the asker goes without.

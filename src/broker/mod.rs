@@ -15,7 +15,7 @@ pub mod local;
 pub mod message_id;
 pub mod redis;
 
-pub use directory::{Directory, InstanceInfo, PeerRequest, PeerRequests};
+pub use directory::{Directory, InstanceInfo, Measure, PeerRequest, PeerRequests};
 pub use history::HistoryConfig;
 
 use std::sync::Arc;
@@ -328,6 +328,9 @@ pub struct PresenceChange {
     pub user: Arc<User>,
     /// Came or went.
     pub present: bool,
+    /// For one who went: counts for so many milliseconds all the same, being expected on another instance. 0 when gone, and
+    /// where there are no other instances.
+    pub away_ms: Millis,
 }
 
 /// What [`PresenceStore::sync`] changed.

@@ -1,7 +1,8 @@
 //! Who of this instance is in one room, and what to tell the presence store.
 //!
 //! A user with three tabs is one user: connections are counted, and only the first and the last matter. Somebody who comes
-//! and goes between two collections is told to nobody. A connection that was lost still counts until its grace is over.
+//! and goes between two collections is told to nobody. A connection that was lost still counts until its grace is over, and
+//! whoever was sent to another instance until the time to be back there has come.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -10,7 +11,7 @@ use std::{
 
 use crate::protocol::{
     event::{Counts, LeaveReason},
-    ids::UserId,
+    ids::{Millis, UserId},
     user::{Role, User},
 };
 
@@ -34,6 +35,8 @@ struct Attendee {
     /// Whether the user waits in `unsettled`.
     unsettled: bool,
     reason: LeaveReason,
+    /// Until when whoever went is expected on another instance, and counts.
+    back_by: Option<Millis>,
 }
 
 /// Somebody the store has to hear about.
@@ -45,6 +48,9 @@ pub struct Change {
     pub present: bool,
     /// Why, for those who went.
     pub reason: LeaveReason,
+    /// Until when those who went are expected on another instance, by the clock that [`Attendance::leave_until`] was told
+    /// it by; `None` when they are not.
+    pub back_by: Option<Millis>,
 }
 
 impl Attendance {
@@ -59,11 +65,13 @@ impl Attendance {
                 renamed: false,
                 unsettled: false,
                 reason: LeaveReason::Closed,
+                back_by: None,
             }),
         };
+        let counted = attendee.holds > 0 || attendee.back_by.is_some();
         if *attendee.user != **user {
             // Came back under another name, or with another role, before it was gone.
-            if attendee.holds > 0 {
+            if counted {
                 let count = of_role(&mut self.counts, attendee.user.role);
                 *count = count.saturating_sub(1);
                 *of_role(&mut self.counts, user.role) += 1;
@@ -73,23 +81,37 @@ impl Attendance {
             Self::unsettle(attendee, &mut self.unsettled);
         }
         attendee.holds += 1;
+        attendee.back_by = None;
         if attendee.holds == 1 {
-            *of_role(&mut self.counts, user.role) += 1;
+            if !counted {
+                *of_role(&mut self.counts, user.role) += 1;
+            }
             Self::unsettle(attendee, &mut self.unsettled);
         }
     }
 
     /// A connection of the user went, and is not waited for (any longer).
     pub fn leave(&mut self, user: &UserId, reason: LeaveReason) {
+        self.leave_until(user, reason, None);
+    }
+
+    /// The same for a connection that is expected on another instance until `back_by`: the user counts as long. The store
+    /// keeps somebody until then whom it knows; this instance has nothing more to do with it.
+    pub fn leave_until(&mut self, user: &UserId, reason: LeaveReason, back_by: Option<Millis>) {
         let Some(attendee) = self.users.get_mut(user) else { return };
         if attendee.holds == 0 {
             return;
         }
         attendee.holds -= 1;
+        if attendee.known {
+            attendee.back_by = attendee.back_by.max(back_by);
+        }
         if attendee.holds == 0 {
             attendee.reason = reason;
-            let count = of_role(&mut self.counts, attendee.user.role);
-            *count = count.saturating_sub(1);
+            if attendee.back_by.is_none() {
+                let count = of_role(&mut self.counts, attendee.user.role);
+                *count = count.saturating_sub(1);
+            }
             Self::unsettle(attendee, &mut self.unsettled);
         }
     }
@@ -105,7 +127,8 @@ impl Attendance {
             if present != attendee.known || (present && attendee.renamed) {
                 attendee.known = present;
                 attendee.renamed = false;
-                changes.push(Change { user: attendee.user.clone(), present, reason: attendee.reason });
+                let back_by = attendee.back_by.filter(|_| !present);
+                changes.push(Change { user: attendee.user.clone(), present, reason: attendee.reason, back_by });
             }
             if !present {
                 entry.remove();
@@ -116,7 +139,7 @@ impl Attendance {
 
     /// The store did not hear: those changes are told again with the next collection.
     pub fn failed(&mut self, changes: Vec<Change>) {
-        for Change { user, present, reason } in changes {
+        for Change { user, present, reason, back_by } in changes {
             let attendee = self.users.entry(user.id.clone()).or_insert_with(|| Attendee {
                 user,
                 holds: 0,
@@ -124,6 +147,7 @@ impl Attendance {
                 renamed: false,
                 unsettled: false,
                 reason,
+                back_by,
             });
             attendee.known = !present;
             attendee.renamed = false;
@@ -139,7 +163,7 @@ impl Attendance {
             let count = of_role(&mut self.counts, attendee.user.role);
             match (attendee.known, attendee.holds > 0) {
                 (false, true) => *count += 1,
-                (true, false) => *count = count.saturating_sub(1),
+                (true, false) if attendee.back_by.is_none() => *count = count.saturating_sub(1),
                 _ => {}
             }
         }
@@ -190,8 +214,44 @@ mod tests {
         (0..2).for_each(|_| room.leave(&user(1).id, LeaveReason::Closed));
         assert!(room.collect().is_empty());
         room.leave(&user(1).id, LeaveReason::Kicked);
-        assert_eq!(room.collect(), [Change { user: user(1), present: false, reason: LeaveReason::Kicked }]);
+        let gone = Change { user: user(1), present: false, reason: LeaveReason::Kicked, back_by: None };
+        assert_eq!(room.collect(), [gone]);
         assert!(room.is_empty());
+    }
+
+    #[test]
+    fn who_is_expected_elsewhere_counts_on() {
+        let mut room = Attendance::default();
+        (0..2).for_each(|_| room.enter(&user(1)));
+        room.enter(&user(2));
+        room.collect();
+        room.leave_until(&user(1).id, LeaveReason::Drained, Some(50));
+        room.leave_until(&user(1).id, LeaveReason::Drained, Some(40));
+        room.leave(&user(2).id, LeaveReason::Closed);
+        assert_eq!(room.counts().guests, 1);
+        room.settle(Counts { guests: 2, ..Counts::default() });
+        assert_eq!(room.counts().guests, 1, "the store knows of neither yet");
+        let changes = room.collect();
+        assert_eq!(changes.iter().map(|change| change.back_by).collect::<Vec<_>>(), [Some(50), None]);
+        room.failed(changes.clone());
+        assert_eq!(room.collect(), changes, "told again as it was");
+        room.settle(Counts { guests: 1, ..Counts::default() });
+        assert_eq!((room.counts().guests, room.is_empty()), (1, true));
+    }
+
+    #[test]
+    fn who_is_back_before_it_was_told_never_went() {
+        let mut room = Attendance::default();
+        room.enter(&user(1));
+        room.leave_until(&user(1).id, LeaveReason::Drained, Some(50));
+        assert_eq!(room.counts().guests, 0, "the store knows nobody to keep");
+        room.enter(&user(1));
+        room.collect();
+        room.leave_until(&user(1).id, LeaveReason::Drained, Some(50));
+        room.enter(&user(1));
+        assert_eq!((room.counts().guests, room.collect()), (1, vec![]));
+        room.leave(&user(1).id, LeaveReason::Closed);
+        assert_eq!((room.counts().guests, room.collect()[0].back_by), (0, None));
     }
 
     #[test]
@@ -224,7 +284,8 @@ mod tests {
         let renamed = Arc::new(User { name: "y".into(), role: Role::Admin, ..(*user(1)).clone() });
         room.enter(&renamed);
         assert_eq!(room.counts(), Counts { admins: 1, ..Counts::default() });
-        assert_eq!(room.collect(), [Change { user: renamed, present: true, reason: LeaveReason::Closed }]);
+        let known = Change { user: renamed, present: true, reason: LeaveReason::Closed, back_by: None };
+        assert_eq!(room.collect(), [known]);
         assert!(room.collect().is_empty());
     }
 

@@ -7,11 +7,13 @@
 //! - [`link`]: whether the store that instances share can be used.
 //! - [`throttle`]: who may pass again, and when.
 //! - [`search`]: finding a word in what admins look through.
-//! - [`lifesigns`], [`strikes`], [`schedule`]: when to ping, when enough is enough, when to close.
+//! - [`headroom`], [`schedule`]: how many newcomers an instance can take; when a drain closes whom, and when they come back.
+//! - [`lifesigns`], [`strikes`]: when to ping, when enough is enough.
 
 pub mod access;
 pub mod attendance;
 pub mod dedup;
+pub mod headroom;
 pub mod lifesigns;
 pub mod link;
 pub mod position;

@@ -5,6 +5,7 @@ use actix_web::{
     http::header::{self, Accept, Header},
     web::Data,
 };
+use prometheus_client::metrics::gauge::Gauge;
 
 use super::{guard, peers, reply::Answer, state::AppState};
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
 pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Answer {
     guard::caller(&state, &request).await?.require(Scope::Metrics, Role::Admin)?;
     match text_wanted(&request) {
-        Some(form) => text(&state, form),
+        Some(form) => text(&state, form).await,
         None => Ok(HttpResponse::Ok().json(report(&state).await)),
     }
 }
@@ -32,17 +33,32 @@ pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Answer {
 /// `GET /metrics/prometheus`: always text.
 pub async fn prometheus(request: HttpRequest, state: Data<AppState>) -> Answer {
     guard::caller(&state, &request).await?.require(Scope::Metrics, Role::Admin)?;
-    text(&state, text_wanted(&request).unwrap_or(PROMETHEUS))
+    text(&state, text_wanted(&request).unwrap_or(PROMETHEUS)).await
 }
 
-fn text(state: &AppState, form: &'static str) -> Answer {
-    state.metrics.limiter_keys.set(i64::try_from(state.limits.remembered()).unwrap_or(i64::MAX));
+async fn text(state: &AppState, form: &'static str) -> Answer {
+    look(state).await;
     let page = match form {
         OPEN_METRICS => exposition::open_metrics(&state.metrics),
         _ => exposition::prometheus(&state.metrics),
     };
     let page = page.map_err(|_| Refusal::new(ErrorCode::Internal, "the metrics cannot be written as text"))?;
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, form)).body(page))
+}
+
+/// Sets what is only known by asking.
+async fn look(state: &AppState) {
+    let metrics = &state.metrics;
+    let clients = peers::instances(state).await.iter().map(|info| info.connected_clients).sum();
+    set(&metrics.cluster_clients, clients);
+    set(&metrics.connections_limit, state.places.max());
+    set(&metrics.limiter_keys, state.limits.remembered());
+    set(&metrics.distributed, usize::from(state.broker.mode() != Mode::Standalone));
+    set(&metrics.degraded, usize::from(!state.broker.is_healthy()));
+}
+
+fn set(gauge: &Gauge, value: usize) {
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
 }
 
 /// The first text form that `Accept` names, best first; `None` when it would rather have JSON or does not care.
@@ -63,6 +79,8 @@ async fn report(state: &AppState) -> Report {
         started_at: info.started_at,
         last_heartbeat: info.last_heartbeat,
         connected_clients: info.connected_clients,
+        sessions_free: info.headroom.map(|headroom| headroom.sessions_free),
+        newcomers_per_second: info.headroom.map(|headroom| headroom.newcomers_per_second),
     });
     let instances: Vec<_> = instances.collect();
     let distributed = state.broker.mode() != Mode::Standalone;

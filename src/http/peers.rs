@@ -28,17 +28,19 @@ use crate::{
 /// The instances that live, by id; this one alone while the store is away.
 pub(super) async fn instances(state: &AppState) -> Vec<InstanceInfo> {
     let connected_clients = state.metrics.open_connections();
+    let headroom = (state.measure)();
     let here = || InstanceInfo {
         instance: state.instance.id.clone(),
         started_at: state.instance.started_at,
         last_heartbeat: state.clock.now_ms(),
         connected_clients,
+        headroom: Some(headroom),
     };
     match state.directory.instances().await {
         Ok(mut instances) => {
             match instances.iter_mut().find(|info| info.instance == state.instance.id) {
                 // Of itself it knows better than its last heartbeat.
-                Some(info) => info.connected_clients = connected_clients,
+                Some(info) => (info.connected_clients, info.headroom) = (connected_clients, Some(headroom)),
                 None => instances.push(here()),
             }
             instances.sort_by(|one, other| one.instance.cmp(&other.instance));

@@ -14,7 +14,7 @@ use crate::{
     auth::{
         accounts::Accounts, address::TrustedProxies, identity::Identify, keys::Keys, origin::Origins, session::Sessions,
     },
-    broker::{Broker, Directory, PresenceStore},
+    broker::{Broker, Directory, Measure, PresenceStore},
     chat::access::RoomRules,
     clock::SharedClock,
     journal::Journal,
@@ -46,6 +46,8 @@ pub struct AppState {
     pub accounts: Arc<dyn Accounts>,
     /// The instances.
     pub directory: Arc<dyn Directory>,
+    /// What this instance has left for newcomers.
+    pub measure: Measure,
     /// The hub, for what HTTP asks of it.
     pub hub: HubDoor,
     /// Lets in to the chat whoever passed every check.

@@ -27,10 +27,13 @@ use crate::{
         session::Sessions,
     },
     broker::{
-        Appended,
+        Appended, Measure,
         local::{LocalBroker, LocalConfig, LocalDirectory, LocalPresence},
     },
-    chat::access::{RoomRule, RoomRules},
+    chat::{
+        access::{RoomRule, RoomRules},
+        headroom::Headroom,
+    },
     clock::{SharedClock, SystemClock},
     journal::Journal,
     lifecycle::{Lifecycle, Stage},
@@ -140,9 +143,11 @@ pub(super) async fn fixture(change: impl FnOnce(&mut Config, &mut LimitsConfig))
     let lifecycle = Lifecycle::default();
     lifecycle.advance(Stage::Ready);
     let drained = lifecycle.clone();
-    let directory = LocalDirectory::new(id.clone(), 1, clock.clone(), Metrics::default());
+    let measure: Measure = Arc::new(|| Headroom { sessions_free: 2, newcomers_per_second: 250 });
+    let directory = LocalDirectory::new(id.clone(), 1, clock.clone(), Metrics::default(), measure.clone());
     let state = AppState {
         directory,
+        measure,
         instance: Instance { id, hostname: "host".into(), started_at: 1 },
         clock,
         lifecycle,

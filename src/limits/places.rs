@@ -26,6 +26,11 @@ impl Places {
         Some(Place(Arc::clone(&self.taken)))
     }
 
+    /// How many there are.
+    pub const fn max(&self) -> usize {
+        self.max
+    }
+
     /// Whether all are taken.
     pub fn are_taken(&self) -> bool {
         self.taken.load(Ordering::Acquire) >= self.max

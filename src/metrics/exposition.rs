@@ -41,6 +41,8 @@ fn classic(page: &str) -> String {
             counter(line) || line.starts_with("# HELP ") && lines.peek().is_some_and(|next| counter(next));
         let line = match line {
             "# EOF" => continue,
+            // There it would be a comment.
+            line if line.starts_with("# UNIT ") => continue,
             line if about_counter => with_total(line),
             line => Cow::Borrowed(line),
         };

@@ -1,13 +1,17 @@
 //! Every metric, declared once with its meaning, and the two forms in which they are shown.
 //!
 //! - [`series`]: the table of metrics and the labels they carry.
-//! - [`latency`]: a histogram that also knows its average and maximum, for the JSON form.
-//! - [`process`]: memory and processor time, read when somebody looks.
+//! - [`latency`]: a histogram that also knows its average and maximum, for the JSON form. [`age`]: seconds since something.
+//! - [`load`]: which part of its processors' time the process uses.
+//! - [`process`]: memory, processor time and files, read when somebody looks; `allowance`: how much of them there may be.
 //! - [`report`]: the JSON form, of the shape PROTOCOL section 5 fixes.
 //! - [`exposition`]: the Prometheus and OpenMetrics text forms.
 
+pub mod age;
+mod allowance;
 pub mod exposition;
 pub mod latency;
+pub mod load;
 pub mod process;
 pub mod report;
 pub mod series;
@@ -46,6 +50,7 @@ impl Default for Metrics {
         let build = Family::<_, ConstGauge<i64>, _>::new_with_constructor(|| ConstGauge::new(1));
         drop(build.get_or_create(&series::VersionLabel { version: env!("CARGO_PKG_VERSION") }));
         registry.sub_registry_with_prefix(PREFIX).register("build_info", "Always 1; the version that runs", build);
+        process::started();
         registry.register_collector(Box::new(process::ProcessCollector));
         Self(Arc::new(Shared { series, registry, started: Instant::now() }))
     }

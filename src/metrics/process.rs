@@ -1,41 +1,69 @@
-//! Memory and processor time of this process, read from `/proc` at each scrape; nothing where there is no `/proc`.
+//! Memory, processor time and open files of this process, read from `/proc` at each scrape; nothing where there is no
+//! `/proc`. Their names are those that Prometheus clients share.
+
+use std::{
+    path::Path,
+    sync::OnceLock,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{counter::ConstCounter, gauge::ConstGauge},
+    registry::Unit,
 };
+
+use super::allowance;
 
 /// Clock ticks a second in `/proc/self/stat`: USER_HZ, 100 on every architecture Linux runs on today (proc(5)).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Shows `process_resident_memory_bytes` and `process_cpu_seconds_total`, by the names Prometheus clients share.
+/// Shows what the process uses, and what it may.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProcessCollector;
 
 impl Collector for ProcessCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
-        if let Some(bytes) = resident_bytes() {
-            let gauge = ConstGauge::new(i64::try_from(bytes).unwrap_or(i64::MAX));
-            let name = "process_resident_memory_bytes";
-            gauge.encode(encoder.encode_descriptor(
-                name,
-                "Memory held, in bytes.",
-                None,
-                EncodeMetric::metric_type(&gauge),
-            )?)?;
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let bytes = Some(&Unit::Bytes);
+        gauge(&mut to, "process_resident_memory", "Memory held, in bytes.", bytes, resident_bytes())?;
+        gauge(&mut to, "process_open_fds", "Files open, sockets included.", None, open_files())?;
+        let limit = open_file_limit().and_then(|limit| u64::try_from(limit).ok());
+        gauge(&mut to, "process_max_fds", "Files that may be open: the soft limit.", None, limit)?;
+        gauge(
+            &mut to,
+            "process_start_time",
+            "When the process started, in seconds since 1970.",
+            Some(&Unit::Seconds),
+            start_time(),
+        )?;
+        let memory = allowance::memory_bytes();
+        gauge(&mut to, "hubbub_memory_limit", "Memory of the container, else of the machine.", bytes, memory)?;
+        if let Some(cores) = allowance::cpu_cores() {
+            let gauge = ConstGauge::new(cores);
+            let help = "Processor cores of the container, else of the machine.";
+            gauge.encode(to.encode_descriptor("hubbub_cpu_limit_cores", help, None, gauge.metric_type())?)?;
         }
         if let Some(seconds) = cpu_seconds() {
             let counter = ConstCounter::new(seconds);
-            counter.encode(encoder.encode_descriptor(
-                "process_cpu_seconds",
-                "Processor time used, user and system, in seconds.",
-                None,
-                EncodeMetric::metric_type(&counter),
-            )?)?;
+            let help = "Processor time used, user and system, in seconds.";
+            let unit = Some(&Unit::Seconds);
+            counter.encode(to.encode_descriptor("process_cpu", help, unit, counter.metric_type())?)?;
         }
         Ok(())
     }
+}
+
+fn gauge(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    unit: Option<&Unit>,
+    value: Option<u64>,
+) -> std::fmt::Result {
+    let Some(value) = value else { return Ok(()) };
+    let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge.encode(to.encode_descriptor(name, help, unit, gauge.metric_type())?)
 }
 
 /// Memory of this process that is in RAM, in bytes.
@@ -46,6 +74,41 @@ pub fn resident_bytes() -> Option<u64> {
 /// Processor time this process has used, in seconds.
 pub fn cpu_seconds() -> Option<f64> {
     cpu_in(&std::fs::read_to_string("/proc/self/stat").ok()?)
+}
+
+/// Files this process has open.
+pub fn open_files() -> Option<u64> {
+    let folder = Path::new("/proc/self/fd");
+    // Since Linux 6.2 the folder's size is their number (proc(5)); before it is 0, and they are counted.
+    match std::fs::metadata(folder).ok()?.len() {
+        0 => u64::try_from(std::fs::read_dir(folder).ok()?.count()).ok(),
+        files => Some(files),
+    }
+}
+
+/// The soft limit of open files of this process, which a shell shows with `ulimit -n`; `usize::MAX` where there is none.
+pub fn open_file_limit() -> Option<usize> {
+    open_file_limit_in(&std::fs::read_to_string("/proc/self/limits").ok()?)
+}
+
+/// The soft limit of open files that a `/proc/<process>/limits` tells.
+pub(crate) fn open_file_limit_in(limits: &str) -> Option<usize> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    match line.split_ascii_whitespace().next()? {
+        "unlimited" => Some(usize::MAX),
+        soft => soft.parse().ok(),
+    }
+}
+
+/// When this process was first asked, which is at its start, in seconds since 1970.
+fn start_time() -> Option<u64> {
+    static START: OnceLock<Option<u64>> = OnceLock::new();
+    *START.get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs()))
+}
+
+/// Notes when the process started.
+pub(super) fn started() {
+    start_time();
 }
 
 /// The resident memory that a `/proc/<process>/status` tells, in bytes.
@@ -76,10 +139,20 @@ mod tests {
         assert_eq!(cpu_in(""), None);
     }
 
+    #[test]
+    fn the_file_limit_is_read_as_proc_writes_it() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max open files            4096                 524288               files     \n";
+        assert_eq!(open_file_limit_in(limits), Some(4096));
+        assert_eq!(open_file_limit_in("Max open files  unlimited unlimited files"), Some(usize::MAX));
+        assert_eq!(open_file_limit_in(""), None);
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn reads_this_process() {
         assert!(resident_bytes().unwrap() > 0);
         assert!(cpu_seconds().unwrap() >= 0.0);
+        assert!(open_files().unwrap() > 2 && open_file_limit().unwrap() > 2);
     }
 }

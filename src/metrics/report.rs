@@ -74,6 +74,12 @@ pub struct InstanceReport {
     pub last_heartbeat: Millis,
     /// Its open connections.
     pub connected_clients: usize,
+    /// Connections that it can still take; none of an older version, which does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions_free: Option<usize>,
+    /// How many of them a second; likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newcomers_per_second: Option<u32>,
 }
 
 impl PubSub {
@@ -136,23 +142,32 @@ mod tests {
     #[test]
     fn has_the_shape_of_the_contract() {
         let instance_id = InstanceId::parse("api-1").unwrap();
-        let here =
-            InstanceReport { instance_id: instance_id.clone(), started_at: 1, last_heartbeat: 2, connected_clients: 3 };
+        let older = InstanceReport {
+            instance_id: instance_id.clone(),
+            started_at: 1,
+            last_heartbeat: 2,
+            connected_clients: 3,
+            sessions_free: None,
+            newcomers_per_second: None,
+        };
+        let here = InstanceReport { sessions_free: Some(4), newcomers_per_second: Some(5), ..older.clone() };
         let report = Report {
             timestamp: rfc3339(0),
             instance_id,
             distributed_mode: false,
             pubsub: PubSub { uptime: 0, ..PubSub::of(&Metrics::default(), false, false) },
             chat: Chat { connected_clients: 3 },
-            cluster: Cluster { active_instances: 1, instances: vec![here] },
+            cluster: Cluster { active_instances: 2, instances: vec![older, here] },
         };
         let expected = serde_json::json!({
             "timestamp": "1970-01-01T00:00:00.000Z", "instanceId": "api-1", "distributedMode": false,
             "pubsub": { "messagesPublished": 0, "messagesReceived": 0, "publishFailures": 0, "averageLatencyMs": 0.0,
                 "maxLatencyMs": 0.0, "isDegraded": false, "uptime": 0 },
             "chat": { "connectedClients": 3 },
-            "cluster": { "activeInstances": 1, "instances": [
-                { "instanceId": "api-1", "startedAt": 1, "lastHeartbeat": 2, "connectedClients": 3 } ] },
+            "cluster": { "activeInstances": 2, "instances": [
+                { "instanceId": "api-1", "startedAt": 1, "lastHeartbeat": 2, "connectedClients": 3 },
+                { "instanceId": "api-1", "startedAt": 1, "lastHeartbeat": 2, "connectedClients": 3,
+                    "sessionsFree": 4, "newcomersPerSecond": 5 } ] },
         });
         assert_eq!(serde_json::to_value(report).unwrap(), expected);
     }

@@ -1,6 +1,8 @@
 //! The table of metrics. The doc comment of a field is its HELP text, the field's name its name after `hubbub_`; a counter
 //! is shown with `_total` behind it.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -9,11 +11,14 @@ use prometheus_client::{
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
-    registry::Registry,
+    registry::{self, Registry, Unit},
 };
 
-use super::latency::Latency;
-use crate::protocol::error::ErrorCode;
+use super::{age::Age, latency::Latency};
+use crate::{
+    chat::link::Connection,
+    protocol::{close::CloseCode, error::ErrorCode},
+};
 
 macro_rules! labels {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ })*) => {
@@ -90,8 +95,8 @@ macro_rules! series {
         impl Series {
             pub(super) fn register(registry: &mut Registry) -> Self {
                 let series = Self { $($name: series!(@make $($make)?),)* };
-                // The registry puts a full stop behind the text itself.
-                $(registry.register(stringify!($name), $help.trim().trim_end_matches('.'), series.$name.clone());)*
+                $(register(registry, stringify!($name), $help, series.$name.clone());)*
+                series.begin_at_0();
                 series
             }
         }
@@ -103,6 +108,8 @@ macro_rules! series {
 series! {
     /// Connections open now.
     connections_open: Gauge;
+    /// Connections that may be open at once: MAX_SESSIONS.
+    connections_limit: Gauge;
     /// Connections opened since the start.
     connections: Counter;
     /// Connects refused before the upgrade, by error code.
@@ -121,12 +128,16 @@ series! {
     publish_failures: Counter;
     /// Frames handed to sockets.
     deliveries: Counter;
+    /// Seconds from the hub having frames for a worker to the worker having written them to its sockets.
+    delivery_seconds: Histogram = Histogram::new(exponential_buckets(0.00025, 2.0, 15));
     /// Ephemeral frames (typing, presence) dropped before a slow reader.
     ephemeral_dropped: Counter;
     /// Connections closed because they did not read.
     slow_readers: Counter;
     /// Commands refused because the hub's queue was full.
     hub_full: Counter;
+    /// Seconds by which the hub was late, at worst of late: what a command would wait for.
+    hub_lag_seconds: Gauge<f64, AtomicU64>;
     /// Times a room's log was read for those who are in it or join.
     log_reads: Counter;
     /// Gaps found in the numbers of a room.
@@ -169,8 +180,18 @@ series! {
     presence_reaped: Counter;
     /// Users of this instance that the presence store had lost and was told again.
     presence_drift: Counter;
+    /// Whether this server is one of many: 1 then.
+    distributed: Gauge;
+    /// Whether the log cannot be reached or written now: 1 then.
+    degraded: Gauge;
     /// Instances that live, this one included, when it last said that it does.
     instances_live: Gauge;
+    /// Connections open on all instances that live, by what each said last; those of this one while Redis is away.
+    cluster_clients: Gauge;
+    /// Seconds since Redis last heard that this instance lives; 0 for a server that stands alone.
+    heartbeat_age_seconds: Age;
+    /// Seconds since this instance began to drain; 0 before.
+    draining_seconds: Age;
     /// Times this process had to take another id because another process has the one it was given.
     instance_id_collisions: Counter;
     /// Questions to other instances that at least one of them did not answer in time.
@@ -197,6 +218,14 @@ series! {
     redis_probe_seconds: Histogram = Histogram::new(exponential_buckets(0.00025, 2.0, 14));
     /// Probes that did not come back.
     redis_lost_probes: Counter;
+    /// Memory Redis uses, when it was last asked; 0 before, and where Redis does not tell.
+    redis_memory_bytes: Gauge;
+    /// Memory Redis may use (maxmemory); 0 for no limit.
+    redis_memory_limit_bytes: Gauge;
+    /// Connections Redis has, those of others included.
+    redis_clients: Gauge;
+    /// Connections Redis may have (maxclients).
+    redis_clients_limit: Gauge;
     /// Rooms whose channel this instance listens to.
     rooms_subscribed: Gauge;
     /// Frames of other instances that were dropped for being bad, by kind.
@@ -209,11 +238,50 @@ series! {
     limiter_keys: Gauge;
 }
 
+/// Takes a metric up. A unit at the end of its name is told apart, so that OpenMetrics has it.
+fn register(registry: &mut Registry, name: &'static str, help: &'static str, metric: impl registry::Metric) {
+    // The registry puts a full stop behind the text itself.
+    let help = help.trim().trim_end_matches('.');
+    if let Some(name) = name.strip_suffix("_seconds") {
+        registry.register_with_unit(name, help, Unit::Seconds, metric);
+    } else if let Some(name) = name.strip_suffix("_bytes") {
+        registry.register_with_unit(name, help, Unit::Bytes, metric);
+    } else {
+        registry.register(name, help, metric);
+    }
+}
+
 fn route_times() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 13))
 }
 
+/// What can be wrong with a frame of another instance.
+const BAD_FRAMES: [&str; 5] = ["too_long", "malformed", "version", "misplaced", "unknown_channel"];
+
+/// What can fail to prove somebody.
+const PROOFS: [&str; 4] = ["password", "key", "jwt", "resume"];
+
 impl Series {
+    /// Shows what was not counted yet as 0: a rate needs a value before the first event, or it misses that one.
+    fn begin_at_0(&self) {
+        for code in ErrorCode::ALL {
+            drop(self.refusals.get_or_create(&CodeLabel { code: code.as_str() }));
+            drop(self.connects_refused.get_or_create(&ReasonLabel { reason: code.as_str() }));
+        }
+        for code in CloseCode::ALL {
+            drop(self.closes.get_or_create(&CloseLabel { code: code.number() }));
+        }
+        for connection in Connection::ALL {
+            drop(self.redis_connects.get_or_create(&ConnectionLabel { connection: connection.as_str() }));
+        }
+        for kind in BAD_FRAMES {
+            drop(self.bad_frames.get_or_create(&KindLabel { kind }));
+        }
+        for kind in PROOFS {
+            drop(self.auth_failures.get_or_create(&KindLabel { kind }));
+        }
+    }
+
     /// Counts an error sent to a client.
     pub fn refused(&self, code: ErrorCode) {
         self.refusals.get_or_create(&CodeLabel { code: code.as_str() }).inc();

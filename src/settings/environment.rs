@@ -60,6 +60,12 @@ pub fn of_process() -> Environment {
     std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
 }
 
+/// The variables that set a key, empty ones too.
+pub fn settings(environment: &Environment) -> Environment {
+    let is_setting = |name: &str| name.starts_with(PREFIX) || SHORT_NAMES.iter().any(|(short, _)| *short == name);
+    environment.iter().filter(|(name, _)| is_setting(name)).map(|(name, text)| (name.clone(), text.clone())).collect()
+}
+
 /// The keys that the environment sets. An empty variable sets nothing, as a compose file leaves those it does not know.
 /// A long name wins over a short one.
 pub fn collect(environment: &Environment) -> Vec<Given> {

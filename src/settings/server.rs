@@ -2,20 +2,20 @@
 
 use std::{
     fmt,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
     ops::RangeInclusive,
-    path::{Path, PathBuf},
+    path::PathBuf,
     thread,
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::sections::empty_as_none;
-use crate::{auth::config::InvalidSetting, protocol::ids::InstanceId};
+use crate::{auth::config::InvalidSetting, metrics::process, protocol::ids::InstanceId};
 
 /// Files kept free for what is not a connection: the store, the log, the HTTP stack (PROTOCOL section 6).
-const RESERVED_FILES: usize = 256;
+pub const RESERVED_FILES: usize = 256;
 
 /// The open-file limit taken where the system does not tell: what POSIX systems start programs with.
 const ASSUMED_FILE_LIMIT: usize = 1024;
@@ -97,6 +97,23 @@ impl Server {
             Port::Number(port) => port..=port,
             Port::Auto => self.port_range_start..=self.port_range_end,
         }
+    }
+
+    /// Where a program of this machine reaches the server.
+    ///
+    /// # Errors
+    /// If the port is not known before the start.
+    pub fn local_url(&self) -> Result<String, InvalidSetting> {
+        let port = match self.port {
+            Port::Number(port) if port > 0 => port,
+            _ => return Err(InvalidSetting::new("server.port (PORT)", "is chosen at each start: give the address")),
+        };
+        let host = match self.host {
+            IpAddr::V4(host) if host.is_unspecified() => IpAddr::from(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(host) if host.is_unspecified() => IpAddr::from(Ipv6Addr::LOCALHOST),
+            host => host,
+        };
+        Ok(format!("http://{}", SocketAddr::new(host, port)))
     }
 
     /// How many worker threads there are.
@@ -196,18 +213,8 @@ fn http_share(open_files: usize, workers: usize) -> usize {
     (open_files / 4 / workers.max(1)).clamp(MIN_HTTP_CONNECTIONS, MAX_HTTP_CONNECTIONS)
 }
 
-/// The soft limit of open files of this process, which a shell shows with `ulimit -n`.
 fn open_file_limit() -> usize {
-    let limits = std::fs::read_to_string(Path::new("/proc/self/limits")).unwrap_or_default();
-    open_files_in(&limits).unwrap_or(ASSUMED_FILE_LIMIT)
-}
-
-fn open_files_in(limits: &str) -> Option<usize> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    match line.split_ascii_whitespace().next()? {
-        "unlimited" => Some(usize::MAX),
-        soft => soft.parse().ok(),
-    }
+    process::open_file_limit().unwrap_or(ASSUMED_FILE_LIMIT)
 }
 
 #[cfg(test)]
@@ -215,12 +222,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_limit_is_read_as_proc_writes_it() {
-        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                      Max open files            4096                 524288               files     \n";
-        assert_eq!(open_files_in(limits), Some(4096));
-        assert_eq!(open_files_in("Max open files  unlimited unlimited files"), Some(usize::MAX));
-        assert_eq!(open_files_in(""), None);
+    fn a_server_that_listens_on_all_addresses_is_asked_on_loopback() {
+        let url = |host: &str, port| Server { host: host.parse().unwrap(), port, ..Server::default() }.local_url();
+        assert_eq!(url("0.0.0.0", Port::Number(80)).unwrap(), "http://127.0.0.1:80");
+        assert_eq!(url("::", Port::Number(80)).unwrap(), "http://[::1]:80");
+        assert_eq!(url("10.0.0.5", Port::Number(3001)).unwrap(), "http://10.0.0.5:3001");
+        assert!(url("::", Port::Auto).is_err() && url("::", Port::Number(0)).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ const NAME_MAX = 32;
  * @returns {{from: number, begun: string} | null} where the `@` is, and what was written of the name
  */
 export function nameAt(text, caret) {
-  const from = text.lastIndexOf('@', caret - 1);
+  const from = text.slice(0, caret).lastIndexOf('@');
   if (from < 0 || caret - from > NAME_MAX + 1) return null;
   const before = text[from - 1];
   const begun = text.slice(from + 1, caret);
@@ -29,7 +29,8 @@ export function nameAt(text, caret) {
  */
 export function namesLike(users, begun) {
   const wanted = fold(begun);
-  const once = [...new Map(users.toReversed().map((user) => [user.id, user])).values()].toReversed();
+  const known = new Set();
+  const once = users.filter(({ id }) => !known.has(id) && known.add(id));
   const at = once.map((user) => ({ user, place: ` ${fold(user.name)}`.indexOf(` ${wanted}`) }));
   const [starts, contains] = [at.filter(({ place }) => place === 0), at.filter(({ place }) => place > 0)];
   return [...starts, ...contains].slice(0, OFFERED).map(({ user }) => user);

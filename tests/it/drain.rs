@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::*;
+use crate::support::{
+    cluster::{Cluster, METRICS_KEY, instance},
+    *,
+};
 
 /// A server that waits long enough before its notice for a test to look.
 fn server() -> server::Setup {
@@ -177,4 +180,51 @@ async fn who_was_drained_comes_back_without_a_gap() {
     let resumed = bob.join_since("global", &joined["epoch"], joined["seq"].as_u64().unwrap()).await;
     assert_eq!((&resumed["recovered"], &resumed["entries"][0]["text"]), (&json!(true), &json!("after")));
     assert_eq!(resumed["presence"]["guests"], 2, "nobody from before is left");
+}
+
+#[tokio::test]
+async fn clients_come_back_as_fast_as_those_who_take_them_can() {
+    let slow = |redis: &Redis, number| {
+        instance(number, &redis.url())
+            .env("HUBBUB__DRAIN__NEWCOMERS_PER_SECOND", 2)
+            .env("MAX_SESSIONS", 50)
+            .env("HUBBUB__DRAIN__GRACE_MS", 3_000)
+    };
+    let mut cluster = Cluster::around(Redis::start(), 2, slow).await;
+    let metrics = cluster.server(1).get_as("/metrics", METRICS_KEY).await.json;
+    for instance in metrics["cluster"]["instances"].as_array().unwrap() {
+        assert_eq!(instance["sessionsFree"], 50, "{instance}");
+        assert!((1..=2).contains(&instance["newcomersPerSecond"].as_u64().unwrap()), "{instance}");
+    }
+    let mut clients = Vec::new();
+    for number in 0..5 {
+        clients.push(cluster.server(2).guest(&format!("g{number}")).await);
+    }
+    until("the others to know of them", async || {
+        let metrics = cluster.server(1).get_as("/metrics", METRICS_KEY).await.json;
+        (metrics["cluster"]["instances"][1]["sessionsFree"] == 45).then_some(())
+    })
+    .await;
+    cluster.server(2).term();
+    until("the others to know that it takes nobody", async || {
+        let metrics = cluster.server(1).get_as("/metrics", METRICS_KEY).await.json;
+        let instances = metrics["cluster"]["instances"].as_array().unwrap();
+        // It is there for as long as it has clients.
+        let draining = instances.iter().find(|each| each["instanceId"] == "api-2").expect("still there");
+        (draining["newcomersPerSecond"] == 0).then_some(())
+    })
+    .await;
+    let mut returns = Vec::new();
+    for client in &mut clients {
+        let notice = client.expect_type("notice").await;
+        let [close, reconnect] = ["closeInMs", "reconnectInMs"].map(|key| notice[key].as_u64().unwrap());
+        assert!(reconnect >= 1_000, "{notice}");
+        returns.push(close + reconnect);
+    }
+    returns.sort_unstable();
+    assert_eq!(returns[0], 1_000);
+    for pair in returns.windows(2) {
+        // Twice as much when the other is as busy as it can be.
+        assert!((500..=1_000).contains(&(pair[1] - pair[0])), "{returns:?}");
+    }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Every module at the top, with its layer.
-const LAYERS: [(&str, u8); 20] = [
+const LAYERS: [(&str, u8); 23] = [
     ("protocol", 0),
     ("chat", 1),
     ("clock", 2),
@@ -24,6 +24,9 @@ const LAYERS: [(&str, u8); 20] = [
     ("drain", 6),
     ("bench", 6),
     ("import", 6),
+    ("probe", 6),
+    ("cluster", 6),
+    ("doctor", 6),
     ("settings", 7),
     ("app", 7),
     ("cli", 7),

@@ -24,8 +24,9 @@ const TYPING_INTERVAL_MS: Millis = 3_000;
 const READ_INTERVAL_MS: Millis = 2_000;
 
 impl Hub {
-    /// A connection no longer stands in a room. One that was lost counts on for the grace.
-    pub(super) fn depart(&mut self, key: RoomKey, user: &UserId, reason: LeaveReason) {
+    /// A connection no longer stands in a room. One that was lost counts on for the grace, one that is expected on another
+    /// instance until then.
+    pub(super) fn depart(&mut self, key: RoomKey, user: &UserId, reason: LeaveReason, back_by: Option<Millis>) {
         let until = self.now() + self.config.grace_ms;
         let draining = self.draining.is_some();
         let Some(room) = self.room_mut(key) else { return };
@@ -33,7 +34,7 @@ impl Hub {
             room.graces += 1;
             self.graces.push_back(Grace { until, room: key, user: user.clone() });
         } else {
-            room.attendance.leave(user, reason);
+            room.attendance.leave_until(user, reason, back_by);
             self.unsettled.push(key);
         }
     }
@@ -66,6 +67,7 @@ impl Hub {
     /// Tells the store who came to and went from a room. Everyone else hears of it when a collection is `due`; in between
     /// it is told only for those who ask who is there.
     pub(super) fn tell_presence(&mut self, key: RoomKey, due: bool) {
+        let now = self.now();
         let Some(room) = self.room_mut(key) else { return };
         if room.presence_asked {
             return self.unsettled.push(key);
@@ -79,7 +81,11 @@ impl Hub {
             return;
         }
         room.presence_asked = true;
-        let told = changes.iter().map(|change| PresenceChange { user: change.user.clone(), present: change.present });
+        let told = changes.iter().map(|change| PresenceChange {
+            user: change.user.clone(),
+            present: change.present,
+            away_ms: change.back_by.map_or(0, |by| by.saturating_sub(now)),
+        });
         let question = Question::Presence { room: room.name.clone(), changes: told.collect() };
         let asked = self.ask(question, Waiting::Presence { room: key, changes, due });
         self.asked_about(key, asked);

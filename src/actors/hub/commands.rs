@@ -105,7 +105,7 @@ impl Hub {
         let (worker, user) = (known.worker, known.user.id.clone());
         self.end_live(connection, worker, key, standing);
         self.step_away(connection, key);
-        self.depart(key, &user, reason);
+        self.depart(key, &user, reason, None);
     }
 
     fn change(&mut self, connection: ConnectionId, id: Option<RequestId>, room: RoomName, change: Change) {

@@ -43,6 +43,8 @@ pub(super) struct Connection {
     pub(super) closed: bool,
     /// What the others are told when it goes, if not what its end shows.
     pub(super) leaves_as: Option<LeaveReason>,
+    /// How long after its end it is to come back to another instance, milliseconds, once it was told of a drain.
+    pub(super) reconnect_in: Option<Millis>,
 }
 
 /// A `history` that waits.
@@ -91,6 +93,7 @@ impl Connection {
             ending: None,
             closed: false,
             leaves_as: None,
+            reconnect_in: None,
         }
     }
 

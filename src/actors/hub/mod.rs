@@ -5,7 +5,7 @@
 //! - [`commands`]: what clients ask. [`joining`]: how they come into a room without missing or doubling anything.
 //! - [`answers`]: what the store answers. [`committed`]: what the log brings.
 //! - [`attending`]: presence, typing, and the grace of lost connections. [`draining`]: the end.
-//! - [`queries`]: what HTTP asks.
+//! - [`queries`]: what HTTP asks. [`lag`]: how late it is.
 //! - [`connections`], [`room`], [`outbox`]: what it keeps.
 
 mod answers;
@@ -15,6 +15,7 @@ mod committed;
 mod connections;
 mod draining;
 mod joining;
+mod lag;
 mod outbox;
 mod queries;
 mod room;
@@ -334,10 +335,11 @@ impl Hub {
     fn leave_everywhere(&mut self, connection: ConnectionId, lost: bool) {
         let Some(known) = self.connections.remove(&connection) else { return };
         let reason = known.leaves_as.unwrap_or(if lost { LeaveReason::Lost } else { LeaveReason::Closed });
+        let back_by = self.expected_back(known.reconnect_in, reason);
         for (key, standing) in known.rooms {
             self.end_live(connection, known.worker, key, standing);
             self.step_away(connection, key);
-            self.depart(key, &known.user.id, reason);
+            self.depart(key, &known.user.id, reason, back_by);
         }
     }
 }
@@ -349,6 +351,7 @@ impl Actor for Hub {
         ctx.set_mailbox_capacity(MAILBOX);
         Self::every(Duration::from_millis(self.config.presence_debounce_ms.max(10)), ctx, || Collect);
         Self::keep_reading(ctx);
+        Self::watch_lag(ctx, self.metrics.clone());
     }
 }
 

@@ -1,5 +1,7 @@
 //! What waits for each worker's fan-out, and the bound on it.
 
+use std::time::Instant;
+
 use crate::actors::{
     fanout::Fanout,
     messages::{Deliver, Delivery, WorkerId},
@@ -19,6 +21,8 @@ pub(super) struct Outboxes {
 struct Outbox {
     fanout: Addr<Fanout>,
     waiting: Vec<Delivery>,
+    /// Since when the first of them waits.
+    since: Instant,
 }
 
 impl Outboxes {
@@ -27,12 +31,15 @@ impl Outboxes {
         if self.workers.len() <= worker {
             self.workers.resize_with(worker + 1, || None);
         }
-        self.workers[worker] = Some(Outbox { fanout, waiting: Vec::new() });
+        self.workers[worker] = Some(Outbox { fanout, waiting: Vec::new(), since: Instant::now() });
     }
 
     /// Queues a step for a worker.
     pub(super) fn push(&mut self, WorkerId(worker): WorkerId, delivery: Delivery) {
         if let Some(Some(outbox)) = self.workers.get_mut(worker) {
+            if outbox.waiting.is_empty() {
+                outbox.since = Instant::now();
+            }
             outbox.waiting.push(delivery);
         }
     }
@@ -50,9 +57,10 @@ impl Outboxes {
     /// Hands over what waits. A worker whose mailbox is full keeps its queue here.
     pub(super) fn flush(&mut self) {
         for outbox in self.workers.iter_mut().flatten().filter(|outbox| !outbox.waiting.is_empty()) {
-            match outbox.fanout.try_send(Deliver(std::mem::take(&mut outbox.waiting))) {
+            let deliveries = std::mem::take(&mut outbox.waiting);
+            match outbox.fanout.try_send(Deliver { deliveries, since: outbox.since }) {
                 Ok(()) => {}
-                Err(SendError::Full(Deliver(waiting))) => outbox.waiting = waiting,
+                Err(SendError::Full(Deliver { deliveries, .. })) => outbox.waiting = deliveries,
                 // The worker has stopped, and its sockets with it.
                 Err(SendError::Closed(_)) => {}
             }

@@ -1,19 +1,16 @@
 //! Three servers that share one Redis, each a process of this program.
 
-use std::{
-    io::{self, Read, Write},
-    net::{SocketAddr, TcpStream},
-    path::Path,
-    thread,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, thread, time::Duration};
 
 use super::redis::Redis;
-use crate::bench::{
-    child::{Child, NO_LIMITS},
-    error::BenchError,
-    swarm::Deadline,
-    target::Target,
+use crate::{
+    bench::{
+        child::{Child, NO_LIMITS},
+        error::BenchError,
+        swarm::Deadline,
+        target::Target,
+    },
+    cluster::probe,
 };
 
 /// How many servers.
@@ -50,7 +47,7 @@ impl Nodes {
         }
         let deadline = Deadline::new("the way of the servers to Redis", LINK_LIMIT);
         let mut nodes = Self { servers, _redis: redis };
-        while !nodes.servers.iter().all(|server| is_healthy(server.address()).unwrap_or(false)) {
+        while !nodes.servers.iter().all(|server| is_healthy(server.address())) {
             deadline.check().map_err(|error| nodes.explain(error))?;
             thread::sleep(LOOK_AGAIN);
         }
@@ -77,11 +74,6 @@ impl Nodes {
 }
 
 /// Whether a server can use its store.
-fn is_healthy(address: SocketAddr) -> io::Result<bool> {
-    let mut stream = TcpStream::connect_timeout(&address, LINK_LIMIT)?;
-    stream.set_read_timeout(Some(LINK_LIMIT))?;
-    write!(stream, "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer.contains(r#""status":"healthy""#))
+fn is_healthy(address: SocketAddr) -> bool {
+    probe::get(address, "/health", None).is_ok_and(|answer| answer.json()["status"] == "healthy")
 }

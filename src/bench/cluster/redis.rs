@@ -3,21 +3,20 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    ops::Range,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process, thread,
     time::Duration,
 };
 
-use crate::bench::{child::own_folder, error::BenchError, swarm::Deadline};
+use crate::{
+    bench::{child::own_folder, error::BenchError, swarm::Deadline},
+    cluster::redis::free_port,
+};
 
 /// How long it may take to be ready, and how often it is looked whether it is.
 const START_LIMIT: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-
-/// Below the ports that Linux gives to outgoing connections.
-const PORTS: Range<u16> = 10_000..32_000;
 
 /// As operators are told to run it: everything appended to a file that reaches the disk once a second.
 const SETTINGS: [&str; 8] = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"];
@@ -86,18 +85,6 @@ impl Drop for Redis {
         let _ = self.process.kill();
         let _ = self.process.wait();
         let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// A port that nobody listens on at this moment.
-fn free_port() -> io::Result<u16> {
-    loop {
-        let port = rand::random_range(PORTS);
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Ok(_) => return Ok(port),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use futures_util::{
 };
 
 use crate::{
-    broker::{Directory, InstanceInfo, Unavailable},
+    broker::{Directory, InstanceInfo, Measure, Unavailable},
     clock::SharedClock,
     metrics::Metrics,
     protocol::{
@@ -23,12 +23,20 @@ pub struct LocalDirectory {
     started_at: Millis,
     clock: SharedClock,
     metrics: Metrics,
+    measure: Measure,
 }
 
 impl LocalDirectory {
     /// The directory of `instance`.
-    pub fn new(instance: InstanceId, started_at: Millis, clock: SharedClock, metrics: Metrics) -> Arc<Self> {
-        Arc::new(Self { instance, started_at, clock, metrics })
+    pub fn new(
+        instance: InstanceId,
+        started_at: Millis,
+        clock: SharedClock,
+        metrics: Metrics,
+        measure: Measure,
+    ) -> Arc<Self> {
+        metrics.instances_live.set(1);
+        Arc::new(Self { instance, started_at, clock, metrics, measure })
     }
 }
 
@@ -39,6 +47,7 @@ impl Directory for LocalDirectory {
             started_at: self.started_at,
             last_heartbeat: self.clock.now_ms(),
             connected_clients: self.metrics.open_connections(),
+            headroom: Some((self.measure)()),
         };
         future::ready(Ok(vec![itself])).boxed()
     }
@@ -51,7 +60,11 @@ impl Directory for LocalDirectory {
         future::ready(Ok(Vec::new())).boxed()
     }
 
-    fn depart(&self) -> BoxFuture<'static, ()> {
+    fn renew(&self) -> BoxFuture<'static, ()> {
+        future::ready(()).boxed()
+    }
+
+    fn depart(&self, _: Millis) -> BoxFuture<'static, ()> {
         future::ready(()).boxed()
     }
 }

@@ -1,4 +1,4 @@
-//! One process at a time: a lock on a file beside the database.
+//! One process at a time: a lock on a file, such as the one beside the database.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -8,17 +8,43 @@ use std::{
 
 /// Held as long as it lives; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct FileLock {
+pub(crate) struct FileLock {
     file: File,
 }
 
 /// Why the lock was not taken.
 #[derive(Debug)]
-pub(super) enum LockError {
+pub(crate) enum LockError {
     /// Another process has it; the file names it, if it could be read.
     Held(Option<u32>),
     /// The file cannot be made or locked.
     Io(io::Error),
+}
+
+/// Whether a database is in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockState {
+    /// By nobody.
+    Free,
+    /// By this process, if its id could be read.
+    Held(Option<u32>),
+    /// The lock file cannot be looked at: what the system said.
+    Unknown(String),
+}
+
+/// Looks whether a database is in use, and leaves everything as it is.
+pub fn lock_state(database: &Path) -> LockState {
+    let mut file = match File::open(lock_path(database)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return LockState::Free,
+        Err(error) => return LockState::Unknown(error.to_string()),
+    };
+    // Shared: two who only look do not see each other.
+    match file.try_lock_shared() {
+        Ok(()) => LockState::Free,
+        Err(TryLockError::WouldBlock) => LockState::Held(read_pid(&mut file)),
+        Err(TryLockError::Error(error)) => LockState::Unknown(error.to_string()),
+    }
 }
 
 /// The lock file of a database.
@@ -31,7 +57,7 @@ pub(super) fn lock_path(database: &Path) -> PathBuf {
 impl FileLock {
     /// Takes the lock and writes this process's id into the file. The file stays behind when the lock goes: to remove
     /// it would let two processes lock two different files of one name.
-    pub(super) fn acquire(path: &Path) -> Result<Self, LockError> {
+    pub(crate) fn acquire(path: &Path) -> Result<Self, LockError> {
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(LockError::Io)?;
         match file.try_lock() {
@@ -73,9 +99,12 @@ mod tests {
     fn the_second_is_told_who_has_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = lock_path(&dir.path().join("a.db"));
+        assert_eq!(lock_state(&dir.path().join("a.db")), LockState::Free);
         let first = FileLock::acquire(&path).unwrap();
+        assert_eq!(lock_state(&dir.path().join("a.db")), LockState::Held(Some(std::process::id())));
         assert!(matches!(FileLock::acquire(&path), Err(LockError::Held(Some(pid))) if pid == std::process::id()));
         drop(first);
+        assert_eq!(lock_state(&dir.path().join("a.db")), LockState::Free);
         assert!(FileLock::acquire(&path).is_ok());
     }
 }

@@ -79,7 +79,7 @@ impl Members {
             last.insert(change.user.id.clone(), index);
         }
         let mut outcome = PresenceOutcome::default();
-        for (index, PresenceChange { user, present }) in changes.into_iter().enumerate() {
+        for (index, PresenceChange { user, present, .. }) in changes.into_iter().enumerate() {
             if last.get(&user.id) != Some(&index) {
                 continue;
             }
@@ -143,7 +143,7 @@ mod tests {
 
     fn change(id: u8, name: &str, role: Role, present: bool) -> PresenceChange {
         let user = User { id: UserId::guest(u128::from(id)), name: name.into(), role };
-        PresenceChange { user: Arc::new(user), present }
+        PresenceChange { user: Arc::new(user), present, away_ms: 0 }
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
             for sync in syncs {
                 let changes: Vec<_> = sync.iter().map(|(id, name, role, on)| change(*id, name, *role, *on)).collect();
                 let before = model.clone();
-                for PresenceChange { user, present } in &changes {
+                for PresenceChange { user, present, .. } in &changes {
                     if *present { model.insert(user.id.clone(), user.clone()); } else { model.remove(&user.id); }
                 }
                 let outcome = members.sync(changes);

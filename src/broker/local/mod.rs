@@ -50,13 +50,14 @@ pub use config::LocalConfig;
 pub use directory::LocalDirectory;
 pub use export::{Altered, Export, ExportError, ExportedRoom, Remembered};
 pub use file::OpenError;
+pub(crate) use lock::{FileLock, LockError};
+pub use lock::{LockState, lock_state};
 pub use presence::LocalPresence;
 
 use self::{
     append::Log,
     epochs::Epochs,
     health::Health,
-    lock::FileLock,
     queue::Sender,
     readers::Readers,
     retention::Retention,

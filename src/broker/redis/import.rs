@@ -249,7 +249,8 @@ impl RedisImport {
 }
 
 /// Connects, or says why not: a client that has a server would try on for ever.
-async fn connect(client: &Client) -> Result<(), String> {
+/// Connects, or says why not as soon as it is known.
+pub(super) async fn connect(client: &Client) -> Result<(), String> {
     let mut errors = client.error_rx();
     let first = async {
         match errors.recv().await {

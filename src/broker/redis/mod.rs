@@ -1,12 +1,12 @@
 //! The store that many instances share: one Redis.
 //!
 //! - [`link`] keeps the connections ([`clients`], [`address`]) and says whether Redis can be used; [`probing`] tries them,
-//!   [`sentinels`] hears of another primary,
+//!   [`sentinels`] hears of another primary, [`usage`] of how full it is,
 //!   [`selftest`] proves that Redis does what is needed, [`recovery`] makes up for an outage.
 //! - [`log`] is the log of record, [`presence`] knows who is where, [`directory`] the instances, [`leases`] what only one may
 //!   have.
 //! - [`subscriptions`] keeps what is listened to, [`receiver`] takes what comes.
-//! - [`accounts`] and [`bans`]: people; [`import`]: what a server kept that stood alone.
+//! - [`accounts`] and [`bans`]: people; [`import`]: what a server kept that stood alone. [`inspect`]: for the doctor.
 //! - [`context`] is what all parts stand on; [`keys`] and [`scripts`] are all that Redis gets to see.
 
 mod accounts;
@@ -18,6 +18,7 @@ mod context;
 mod directory;
 mod failure;
 mod import;
+mod inspect;
 mod keys;
 mod leases;
 mod link;
@@ -32,6 +33,7 @@ mod selftest;
 mod sentinels;
 mod subscriptions;
 mod unavailable;
+mod usage;
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
@@ -49,6 +51,7 @@ pub use accounts::RedisAccounts;
 pub use config::RedisConfig;
 pub use directory::{RedisDirectory, settle_identity};
 pub use import::{Carried, ImportError, RedisImport};
+pub use inspect::{ClockOffset, InspectError, Inspection, ListedInstance, RedisSettings, ServerInfo, inspect};
 pub use leases::{Lease, Leases};
 pub use log::RedisBroker;
 pub use presence::RedisPresence;
@@ -62,7 +65,7 @@ use self::{
     selftest::Warned,
     subscriptions::Subscriptions,
 };
-use super::{BrokerEvent, HistoryConfig, Link, PeerRequests};
+use super::{BrokerEvent, HistoryConfig, Link, Measure, PeerRequests};
 use crate::{
     auth::{config::InvalidSetting, secret::Secret},
     chat::link::Connection,
@@ -97,6 +100,8 @@ pub struct RedisOptions {
     pub metrics: Metrics,
     /// To the hub.
     pub events: mpsc::Sender<BrokerEvent>,
+    /// What this instance has left for newcomers; the others are told with each heartbeat.
+    pub measure: Measure,
 }
 
 /// The store. Its tasks run on the runtime it was opened on.
@@ -145,7 +150,7 @@ impl RedisStore {
         let accounts = Arc::new(RedisAccounts::new(ctx.clone()));
         let leases = Leases::new(ctx.clone());
         let (directory, requests) =
-            RedisDirectory::new(ctx.clone(), presence.clone(), accounts.clone(), leases.clone());
+            RedisDirectory::new(ctx.clone(), presence.clone(), accounts.clone(), leases.clone(), options.measure);
         let hearing = Arc::new(Hearing::default());
         let receiver =
             Receiver::new(ctx.clone(), hearing.clone(), broker.clone(), directory.clone(), options.dedup_window_ms);

@@ -21,6 +21,7 @@ use super::{
     link::{Event, Events},
     receiver::Hearing,
     selftest::Trouble,
+    usage::Usage,
 };
 use crate::{
     chat::link::{Connection, Input},
@@ -33,6 +34,7 @@ const QUIET_ROUNDS: u32 = 5;
 /// Tries the connections every `probe_ms` while Redis can be used.
 pub(super) async fn run(ctx: Arc<Context>, hearing: Arc<Hearing>, events: Events) {
     let (mut quiet, mut heard) = (0, hearing.frames());
+    let mut usage = Usage::new();
     loop {
         sleep(Duration::from_millis(ctx.config.probe_ms)).await;
         if !ctx.is_up() {
@@ -43,6 +45,7 @@ pub(super) async fn run(ctx: Arc<Context>, hearing: Arc<Hearing>, events: Events
             warn!("a ping of Redis failed: {error}");
             continue;
         }
+        usage.ask(&ctx).await;
         for (connection, demoted) in demoted(&ctx).await {
             if demoted && tell(&events, Input::Lost(connection), "its server is a replica now").await {
                 reconnect(&ctx, connection);

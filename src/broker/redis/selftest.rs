@@ -8,11 +8,11 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use fred::{error::Error, interfaces::ClientLike};
+use fred::{clients::Client, error::Error, interfaces::ClientLike};
 use tracing::warn;
 
 use super::{context::Context, failure, keys, scripts};
-use crate::broker::Unavailable;
+use crate::{broker::Unavailable, protocol::envelope::Incarnation};
 
 /// The oldest major version of Redis; Valkey, which began at its 7.2, says the version it is compatible with.
 const OLDEST: u32 = 7;
@@ -56,8 +56,13 @@ pub(super) async fn run(ctx: &Context, warned: &Warned) -> Result<(), Trouble> {
         check_server(&info)?;
         advise(&info, warned);
     }
+    prove(data, &ctx.me).await
+}
+
+/// Proves that the user may do what is needed, and that writes are taken.
+pub(super) async fn prove(data: &Client, me: &Incarnation) -> Result<(), Trouble> {
     scripts::load_all(data).await.map_err(explain)?;
-    let key = keys::self_test(&ctx.me);
+    let key = keys::self_test(me);
     let needed = needed(scripts::TEXTS, &key);
     let denied: Vec<String> =
         scripts::run(&scripts::SELF_TEST, data, vec![key], needed.clone()).await.map_err(explain)?;
@@ -87,7 +92,7 @@ fn advise(info: &str, warned: &Warned) {
 }
 
 /// A line `name:value` of INFO.
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 

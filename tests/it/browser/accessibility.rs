@@ -75,6 +75,12 @@ async fn axe_finds_nothing_serious_in_a_conversation() {
     ana.press(&char::from(Key::Escape).to_string()).await;
     ana.waits_for("!document.querySelector('#picker').open").await;
 
+    ana.rest_of_page().await;
+    ana.find("#text").await.send_keys("@").await.unwrap();
+    ana.waits_for("document.querySelector('#text').role === 'combobox'").await;
+    judge.judge(&ana, "naming somebody").await;
+    ana.press(&format!("{}{}", char::from(Key::Escape), char::from(Key::Backspace))).await;
+
     ana.browser.screen(390, 844, true).await;
     ana.waits_for("innerWidth === 390").await;
     judge.judge(&ana, "a phone").await;

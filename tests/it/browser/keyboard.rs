@@ -85,6 +85,67 @@ async fn messages_are_answered_and_rooms_changed_by_keys() {
     ana.leave().await;
 }
 
+/// The names that are offered to the box, as a screen reader is told of them: the one marked first, then all.
+const OFFERED: &str = "(() => {
+    const box = document.querySelector('#text');
+    const list = document.getElementById(box.getAttribute('aria-controls'));
+    if (box.role !== 'combobox' || box.ariaExpanded !== 'true' || list?.role !== 'listbox' || list.hidden) return [];
+    const options = [...list.querySelectorAll('[role=option]')];
+    const name = (option) => option.querySelector('bdi').textContent;
+    const marked = document.getElementById(box.getAttribute('aria-activedescendant'));
+    return [marked?.ariaSelected === 'true' ? name(marked) : null, ...options.map(name)];
+})()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_are_completed_by_keys() {
+    let server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    let mut bob = server.guest("Bob").await;
+    let _bo = server.guest("Bo%20Peep").await;
+    bob.send_acked("global", "hi").await;
+    ana.sees(&["hi"]).await;
+    ana.waits_for("document.querySelectorAll('#people [data-user]').length === 3").await;
+    ana.rest_of_page().await;
+    let [enter, tab, down, escape] = [Key::Enter, Key::Tab, Key::Down, Key::Escape].map(char::from);
+    let offers = async |wanted: Value| {
+        until(&format!("{wanted} to be offered"), async || {
+            (ana.script(&format!("return {OFFERED}")).await == wanted).then_some(())
+        })
+        .await;
+    };
+    let box_has =
+        async |text: &str| ana.waits_for(&format!("document.querySelector('#text').value === '{text}'")).await;
+
+    // Who spoke last is the first; oneself is not among them.
+    ana.click("#text").await;
+    ana.press("so @").await;
+    offers(json!(["Bob", "Bob", "Bo Peep"])).await;
+    ana.press(&down.to_string()).await;
+    offers(json!(["Bo Peep", "Bob", "Bo Peep"])).await;
+    ana.press(&tab.to_string()).await;
+    box_has("so @Bo Peep ").await;
+    offers(json!([])).await;
+    ana.waits_for("document.activeElement.id === 'text' && document.activeElement.role === null").await;
+
+    ana.press("and @bO").await;
+    offers(json!(["Bob", "Bob", "Bo Peep"])).await;
+    ana.press(&enter.to_string()).await;
+    box_has("so @Bo Peep and @Bob ").await;
+    // What is a name already is sent as it is.
+    ana.press(&format!("@Bob{enter}")).await;
+    ana.sees(&["hi", "so @Bo Peep and @Bob @Bob"]).await;
+
+    // Who wants no list has none, until the next name.
+    ana.press("a@b @b").await;
+    offers(json!(["Bob", "Bob", "Bo Peep"])).await;
+    ana.press(&format!("{escape}o")).await;
+    offers(json!([])).await;
+    ana.press(&enter.to_string()).await;
+    ana.sees(&["hi", "so @Bo Peep and @Bob @Bob", "a@b @bo"]).await;
+    ana.leave().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_stop_of_the_keyboard_is_named_and_seen_and_none_is_a_trap() {
     let server = Server::start();

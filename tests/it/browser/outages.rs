@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use fantoccini::key::Key;
+
 use super::person::{Person, stored};
 use crate::support::{browser::Driver, cluster::Cluster, proxy::Proxy, *};
 
@@ -36,6 +38,46 @@ async fn a_server_dies_and_comes_back() {
     assert_eq!(stored(&server, "global").await, ["hello", "hi Ana", "said in between", "all here"]);
     ana.leave().await;
     bob.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_keeps_the_focus_and_every_part_of_the_page_opens_without_a_server() {
+    let mut server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    ana.say("hello").await;
+    ana.sees(&["hello"]).await;
+    ana.rest_of_page().await;
+    // The server takes no message as long as this.
+    let long = "document.querySelector('#text').value = 'x'.repeat(20_000); document.querySelector('#composer').requestSubmit()";
+    ana.script(long).await;
+    ana.waits_for("document.querySelector('#pending [data-state=failed]')").await;
+    server.kill9();
+    ana.offline().await;
+
+    ana.script("(window.held = document.querySelector('#pending [data-action=retry]')).focus()").await;
+    // Something else comes into the list, while the focus is in it.
+    ana.script("document.querySelector('#text').value = 'kept'; document.querySelector('#composer').requestSubmit()")
+        .await;
+    ana.waits_with("kept").await;
+    assert_eq!(ana.script("return document.activeElement === held && held.isConnected").await, true);
+    ana.press(&char::from(Key::Enter).to_string()).await;
+    // It waits again, and has no buttons: one goes on writing.
+    ana.waits_for("!held.isConnected && document.activeElement.id === 'text'").await;
+
+    let escape = char::from(Key::Escape).to_string();
+    for (button, dialog) in [("#show-settings", "#settings"), ("#show-help", "#help")] {
+        ana.click(button).await;
+        ana.waits_for(&format!("document.querySelector('{dialog}').open")).await;
+        ana.press(&escape).await;
+        ana.waits_for(&format!("!document.querySelector('{dialog}').open")).await;
+    }
+    ana.act("hello", "react").await;
+    ana.waits_for("document.querySelector('#picker').open").await;
+    ana.press(&escape).await;
+    ana.act("hello", "delete").await;
+    ana.waits_for("document.querySelector('#confirm').open").await;
+    ana.leave().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,9 @@ use crate::support::{
     *,
 };
 
+/// The modules that come after the first page, once there is nothing else to do.
+pub(super) const REST_OF_PAGE: [&str; 6] = ["completion", "naming", "dialogs", "picker", "emojis", "settings"];
+
 /// The page in the hands of a person. Close it with [`Person::leave`].
 pub(super) struct Person {
     pub(super) browser: Browser,
@@ -30,7 +33,11 @@ impl Person {
 
     /// Opens the page in a fresh browser, as whoever the server says.
     pub(super) async fn open(driver: &Driver, url: &str) -> Self {
-        let browser = driver.browser().await;
+        Self::open_in(driver.browser().await, url).await
+    }
+
+    /// The same in a certain browser.
+    pub(super) async fn open_in(browser: Browser, url: &str) -> Self {
         browser.page.goto(url).await.unwrap();
         let person = Self { browser };
         person.online().await;
@@ -51,6 +58,15 @@ impl Person {
     pub(super) async fn waits_for(&self, expression: &str) {
         let code = format!("return Boolean({expression})");
         until(expression, async || (self.script(&code).await == true).then_some(())).await;
+    }
+
+    /// Waits until the parts are there that come after the first page.
+    pub(super) async fn rest_of_page(&self) {
+        for name in REST_OF_PAGE {
+            let loaded =
+                format!("performance.getEntriesByName(new URL('js/{name}.js', location).href)[0]?.responseEnd > 0");
+            self.waits_for(&loaded).await;
+        }
     }
 
     /// Waits until the page says that it is connected to a server that has all it needs.

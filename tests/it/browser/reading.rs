@@ -6,6 +6,10 @@ use crate::support::{browser::Driver, *};
 /// Messages in the room: several pages of history, more than the page keeps in the document.
 const SAID: usize = 300;
 
+/// Messages in a very long room, and how far back somebody reads in it: ten pages of history.
+const MANY: u64 = 100_000;
+const BACK: u64 = 2_000;
+
 /// Most messages in the document at once.
 const SHOWN: usize = 120;
 
@@ -48,5 +52,70 @@ async fn a_long_room_is_read_back_to_its_first_message_and_to_its_last() {
     ana.click("#latest").await;
     ana.waits_for(&in_view("news")).await;
     ana.waits_for(&format!("{shown} <= {SHOWN}")).await;
+    ana.leave().await;
+}
+
+/// Makes the one message of `global` the first of [`MANY`], as if they had been said: sending them would take minutes.
+fn lengthen(store: &std::path::Path) {
+    let store = rusqlite::Connection::open(store).unwrap();
+    let columns = "room, seq, ts, id, user, name, role, text, key, reply_to, instance, edited_text, edited_ts, deleted";
+    let others = columns
+        .replace("seq, ts, id", "seq + n, ts + n, substr(id, 1, 18) || printf('%08d', n)")
+        .replace("text, key", "'number ' || (seq + n), NULL");
+    let numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1 - 1)";
+    let others = format!("{numbers} INSERT INTO messages ({columns}) SELECT {others} FROM messages, numbers");
+    store.execute(&others, [MANY]).unwrap();
+    store.execute("UPDATE rooms SET head = ?1", [MANY]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_of_a_hundred_thousand_messages_is_as_light_as_any() {
+    let limits = ["COMMANDS", "MESSAGES"].map(|name| format!("HUBBUB__LIMITS__{name}_PER_SECOND"));
+    let setup = limits.iter().fold(Server::setup(), |setup, name| setup.env(name, 0));
+    let mut server = setup.env("HUBBUB__HISTORY__MAX_ENTRIES", MANY).start();
+    server.guest("Bob").await.send_acked("global", "number 1").await;
+    server.term();
+    assert_eq!(server.exit_code(), Some(0));
+    lengthen(&server.folder().join("data/hubbub.db"));
+    server.restart();
+
+    let driver = Driver::start();
+    let ana = Person::open(&driver, &server.url("/")).await;
+    let seq = |which: &str| format!("Number(document.querySelector('#log > li:{which}')?.dataset.seq)");
+    ana.waits_for(&format!("{} === {MANY}", seq("last-child"))).await;
+    // Back in steps of a screen, as fast as there is more above, looking each frame at how much is in the document and
+    // at whether what was in view stays where it was while more is put above it.
+    let read = "
+        const [until] = arguments;
+        const scroll = document.querySelector('#scroll');
+        window.read = { most: 0, jumps: [], done: false };
+        let seen = null;
+        const step = () => {
+            const items = [...document.querySelectorAll('#log > li')];
+            read.most = Math.max(read.most, items.length);
+            const { top, bottom } = scroll.getBoundingClientRect();
+            if (seen?.node.isConnected) {
+                const moved = seen.node.getBoundingClientRect().top - seen.top;
+                if (Math.abs(moved) > 2) read.jumps.push([seen.node.dataset.seq, moved]);
+            }
+            if (Number(items[0].dataset.seq) <= until) return void (read.done = true);
+            scroll.scrollTop -= Math.min(scroll.scrollTop, 600);
+            const node = items.find((each) => each.getBoundingClientRect().bottom > top + 1);
+            seen = { node, top: node.getBoundingClientRect().top };
+            requestAnimationFrame(step);
+        };
+        step();";
+    ana.script_with(read, vec![json!(MANY - BACK)]).await;
+    until("the messages of long ago", async || (ana.script("return read.done").await == true).then_some(())).await;
+    let (most, jumps): (usize, Vec<Value>) =
+        serde_json::from_value(ana.script("return [read.most, read.jumps]").await).unwrap();
+    assert!(most <= SHOWN, "{most} messages in the document");
+    assert!(jumps.is_empty(), "{jumps:?}");
+    let numbers = "return [...document.querySelectorAll('#log > li[data-id]')].map((each) => Number(each.dataset.seq))";
+    let numbers: Vec<u64> = serde_json::from_value(ana.script(numbers).await).unwrap();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "in order, and nothing left out: {numbers:?}");
+
+    ana.click("#latest").await;
+    ana.waits_for(&format!("{} === {MANY}", seq("last-child"))).await;
     ana.leave().await;
 }

@@ -1,5 +1,7 @@
 //! Screens of all sizes, and both colour schemes.
 
+use fantoccini::key::Key;
+
 use super::person::Person;
 use crate::support::{browser::Driver, *};
 
@@ -31,6 +33,33 @@ async fn one_chats_on_a_phone_a_tablet_and_a_desktop() {
             ana.waits_for(&on_screen(css)).await;
         }
     }
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reaction_is_picked_where_nothing_hovers_by_tap_and_by_keys() {
+    let server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    ana.say("hello").await;
+    ana.sees(&["hello"]).await;
+    ana.browser.screen(390, 844, true).await;
+    ana.waits_for("matchMedia('(hover: none)').matches").await;
+
+    ana.act("hello", "react").await;
+    // The search would bring up a keyboard.
+    ana.waits_for("document.activeElement.id === 'emojis'").await;
+    ana.click("#emojis [data-emoji='🎉']").await;
+    ana.waits_for("document.querySelector('#log .reactions')?.textContent.includes('🎉')").await;
+
+    // Who has a keyboard types all the same.
+    ana.act("hello", "react").await;
+    ana.waits_for("document.activeElement.id === 'emojis'").await;
+    ana.press("rocket").await;
+    ana.waits_for("document.querySelector('#emoji').value === 'rocket'").await;
+    ana.press(&char::from(Key::Enter).to_string()).await;
+    ana.waits_for("!document.querySelector('#picker').open").await;
+    ana.waits_for("document.querySelector('#log .reactions')?.textContent.includes('🚀')").await;
     ana.leave().await;
 }
 

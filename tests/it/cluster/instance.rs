@@ -8,6 +8,7 @@ use hubbub::{
         Broker, BrokerEvent, BrokerEvents, HistoryConfig, PeerRequests, PresenceChange, PresenceOutcome, PresenceStore,
         redis::{RedisConfig, RedisOptions, RedisStore},
     },
+    chat::headroom::Headroom,
     clock::SystemClock,
     metrics::Metrics,
     protocol::{
@@ -69,6 +70,7 @@ impl Instance {
             clock: Arc::new(SystemClock),
             metrics: metrics.clone(),
             events: sender,
+            measure: Arc::new(|| Headroom { sessions_free: 7, newcomers_per_second: 9 }),
         })
         .unwrap();
         assert!(store.is_up_within(PATIENCE).await, "Redis is there");
@@ -77,16 +79,22 @@ impl Instance {
 
     /// Users come to a room of this instance.
     pub(super) async fn come(&self, room: &RoomName, users: &[&Arc<User>]) -> PresenceOutcome {
-        self.sync(room, users, true).await
+        self.sync(room, users, true, 0).await
     }
 
     /// Users go from a room of this instance.
     pub(super) async fn go(&self, room: &RoomName, users: &[&Arc<User>]) -> PresenceOutcome {
-        self.sync(room, users, false).await
+        self.sync(room, users, false, 0).await
     }
 
-    async fn sync(&self, room: &RoomName, users: &[&Arc<User>], present: bool) -> PresenceOutcome {
-        let changes = users.iter().map(|user| PresenceChange { user: Arc::clone(user), present }).collect();
+    /// Users go from a room of this instance, and are expected on another one within so long.
+    pub(super) async fn send_away(&self, room: &RoomName, users: &[&Arc<User>], within: Duration) -> PresenceOutcome {
+        self.sync(room, users, false, within.as_millis() as u64).await
+    }
+
+    async fn sync(&self, room: &RoomName, users: &[&Arc<User>], present: bool, away_ms: Millis) -> PresenceOutcome {
+        let change = |user: &&Arc<User>| PresenceChange { user: Arc::clone(user), present, away_ms };
+        let changes = users.iter().map(change).collect();
         self.store.presence.sync(room.clone(), changes).await.unwrap()
     }
 

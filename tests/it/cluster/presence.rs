@@ -149,12 +149,66 @@ async fn who_stops_takes_leave_of_the_others() {
     one.listen(&room).await;
     one.come(&room, &[&ana]).await;
     two.come(&room, &[&ana, &bob]).await;
-    two.store.directory.depart().await;
+    two.store.directory.depart(0).await;
     let (counts, entered, left) = one.told(&room).await;
     assert_eq!((counts.total(), entered, left), (1, vec![], vec![(bob, LeaveReason::Drained)]));
     assert_eq!(redis.command(&["EXISTS", "chat:instances:api-2"]).int(), 0);
     assert_eq!(redis.command(&["ZRANGE", "chat:instances", "0", "-1"]).texts(), [one.me.to_string()]);
     assert!(two.store.presence.who(room, 9).await.is_err(), "it has nothing more to say");
+}
+
+#[tokio::test]
+async fn who_is_sent_to_another_instance_was_never_away() {
+    let redis = Redis::start();
+    let (mut one, two) = (Instance::start(&redis, "api-1").await, Instance::start(&redis, "api-2").await);
+    let (room, ana, bob) = (room("lobby"), member("ana"), member("bob"));
+    one.listen(&room).await;
+    one.come(&room, &[&ana]).await;
+    two.come(&room, &[&bob]).await;
+    // Longer than anybody counts whom nobody refreshes.
+    let sent = two.send_away(&room, &[&bob], TTL * 20).await;
+    assert_eq!((sent.left.len(), sent.counts.total()), (0, 2));
+    let again = two.send_away(&room, &[&bob], TTL).await;
+    assert_eq!((again.left.len(), again.counts.total()), (0, 2), "told twice, which shortens nothing");
+    drop(two);
+    until_redis_is_older(&redis, TTL * 2).await;
+    assert_eq!(one.counts(&room).await.total(), 2);
+    let back = one.come(&room, &[&bob]).await;
+    assert_eq!((back.entered.len(), back.counts.total()), (0, 2));
+    assert!(!one.was_told_of(&room, &bob));
+    let gone = one.go(&room, &[&bob]).await;
+    assert_eq!((gone.left, gone.counts.total()), (vec![bob], 1), "nobody expects him any more");
+}
+
+#[tokio::test]
+async fn who_is_sent_to_another_instance_and_does_not_come_leaves() {
+    let redis = Redis::start();
+    let (mut one, two) = (Instance::start(&redis, "api-1").await, Instance::start(&redis, "api-2").await);
+    let (room, ana, bob, eve) = (room("lobby"), member("ana"), member("bob"), member("eve"));
+    one.listen(&room).await;
+    one.come(&room, &[&ana]).await;
+    two.come(&room, &[&ana, &bob, &eve]).await;
+    let sent = two.send_away(&room, &[&ana, &bob], TTL / 3).await;
+    assert_eq!((sent.left.len(), sent.counts.total()), (0, 3));
+    let (counts, entered, left) = one.told(&room).await;
+    assert_eq!((counts.total(), entered, left), (2, vec![], vec![(bob.clone(), LeaveReason::Drained)]));
+    // Whom it has when it stops is sent away too.
+    two.store.directory.depart(TTL.as_millis() as u64 / 3).await;
+    assert_eq!(one.counts(&room).await.total(), 2);
+    let (counts, entered, left) = one.told(&room).await;
+    assert_eq!((counts.total(), entered, left), (1, vec![], vec![(eve, LeaveReason::Drained)]));
+    let gone = one.go(&room, &[&ana]).await;
+    assert_eq!(gone.left, [ana], "who is elsewhere is not expected there");
+}
+
+#[tokio::test]
+async fn who_is_unknown_is_not_expected() {
+    let redis = Redis::start();
+    let (one, two) = (Instance::start(&redis, "api-1").await, Instance::start(&redis, "api-2").await);
+    let (room, ana, bob) = (room("lobby"), member("ana"), member("bob"));
+    one.come(&room, &[&ana]).await;
+    let sent = two.send_away(&room, &[&bob], TTL * 20).await;
+    assert_eq!((sent.entered.len(), sent.left.len(), sent.counts.total()), (0, 0, 1));
 }
 
 #[tokio::test]
@@ -179,7 +233,8 @@ async fn what_was_not_answered_is_put_right_with_the_next_call() {
     let one = Instance::start(&redis, "api-1").await;
     let (forgotten, retried, ana, bob) = (room("forgotten"), room("retried"), member("ana"), member("bob"));
     let come = |room: &RoomName, users: &[&Arc<User>]| {
-        let changes = users.iter().map(|user| PresenceChange { user: Arc::clone(user), present: true }).collect();
+        let changes =
+            users.iter().map(|user| PresenceChange { user: Arc::clone(user), present: true, away_ms: 0 }).collect();
         one.store.presence.sync(room.clone(), changes)
     };
     redis.freeze();
@@ -236,7 +291,8 @@ fn a_call_that_comes_twice_is_answered_twice_the_same() {
     assert_eq!(late.list()[0].list().len(), 6, "who was cut off itself takes nobody out");
     let taken_out = reap("5");
     let room = taken_out.list()[0].list();
-    assert_eq!((room.len(), room[6..].to_vec()), (9, vec![said("m:ana"), said("2"), said("Ana")]));
+    assert_eq!((room.len(), room[6..9].to_vec()), (10, vec![said("m:ana"), said("2"), said("Ana")]));
+    assert_eq!(room[9].int(), 0, "she was not sent anywhere");
     assert_eq!(reap("5"), taken_out);
     assert_eq!(reap("6").list()[0].list().len(), 6, "nobody is left");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hubbub::{
     auth::{accounts::Accounts, secret::Secret},
     broker::{Directory, PeerRequest, redis::settle_identity},
+    chat::headroom::Headroom,
     metrics::Metrics,
     protocol::{
         envelope::{Incarnation, PeerAnswer, PeerAsk},
@@ -59,7 +60,24 @@ async fn instances_know_one_another() {
     let mut keys = keys.texts();
     keys.sort_unstable();
     assert_eq!(keys, ["chat:instances", "chat:instances:api-1", "chat:instances:api-2"]);
+    let instances = one.store.directory.instances().await.unwrap();
+    let headroom = Headroom { sessions_free: 7, newcomers_per_second: 9 };
+    assert!(instances.iter().all(|info| info.headroom == Some(headroom)));
     until("the gauge", async || (one.metrics.instances_live.get() == 2).then_some(())).await;
+}
+
+/// As in a rolling upgrade.
+#[tokio::test]
+async fn one_of_a_version_that_does_not_tell_its_headroom_is_known() {
+    let redis = Redis::start();
+    let one = Instance::start(&redis, "api-1").await;
+    let info =
+        r#"{"instanceId":"old","incarnation":"old#0000000a","startedAt":5,"connectedClients":7,"version":"0.1.0"}"#;
+    redis.command(&["HSET", "chat:instances:old", "nonce", "0000000a", "hb", "5", "info", info]);
+    redis.command(&["ZADD", "chat:instances", "9007199254740991", "old#0000000a"]);
+    let instances = one.store.directory.instances().await.unwrap();
+    let old = instances.iter().find(|info| info.instance.as_str() == "old").unwrap();
+    assert_eq!((old.connected_clients, old.headroom), (7, None));
 }
 
 #[tokio::test]

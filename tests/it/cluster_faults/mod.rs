@@ -3,7 +3,7 @@
 //! - [`redis`]: Redis itself dies, freezes, forgets its scripts, is full. [`network`]: the way to it breaks, for all or one.
 //! - [`rights`]: what its user may do is taken away; strangers publish what nobody understands.
 //! - [`loss`]: what is in Redis is deleted. [`failover`]: another Redis takes over, and lacks something.
-//! - [`instances`]: instances die, freeze, are replaced.
+//! - [`instances`]: instances die, freeze, are replaced. [`rolling`]: all are started anew, one after the other.
 //!
 //! `FAULT_SEED` plays a run again; `FAULT_TIMINGS=default` takes the timings that operators get.
 
@@ -13,6 +13,7 @@ mod loss;
 mod network;
 mod redis;
 mod rights;
+mod rolling;
 
 use std::time::Duration;
 

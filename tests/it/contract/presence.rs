@@ -14,11 +14,11 @@ use hubbub::{
 use super::{Store, support::*};
 
 fn came(user: &Arc<User>) -> PresenceChange {
-    PresenceChange { user: user.clone(), present: true }
+    PresenceChange { user: user.clone(), present: true, away_ms: 0 }
 }
 
 fn went(user: &Arc<User>) -> PresenceChange {
-    PresenceChange { user: user.clone(), present: false }
+    PresenceChange { user: user.clone(), present: false, away_ms: 0 }
 }
 
 pub(super) async fn coming_and_going(store: &impl Store) {

@@ -8,6 +8,7 @@ use hubbub::{
         Broker, BrokerEvent, HistoryConfig, Recovery, Tail,
         redis::{RedisConfig, RedisOptions, RedisStore},
     },
+    chat::headroom::Headroom,
     clock::SystemClock,
     metrics::Metrics,
     protocol::{
@@ -74,6 +75,7 @@ impl Store for InRedis {
             clock: Arc::new(SystemClock),
             metrics: Metrics::default(),
             events: sender,
+            measure: Arc::new(|| Headroom::NONE),
         };
         let (store, requests) = RedisStore::open(options).unwrap();
         assert!(store.is_up_within(PATIENCE).await, "Redis can be used");

@@ -9,6 +9,7 @@ use hubbub::{
         BrokerEvents, HistoryConfig, PresenceChange, PresenceOutcome, PresenceStore, Roster, Unavailable,
         redis::{RedisConfig, RedisOptions, RedisStore},
     },
+    chat::headroom::Headroom,
     clock::SystemClock,
     metrics::Metrics,
     protocol::{
@@ -72,6 +73,7 @@ impl Store for Presence {
             clock: Arc::new(SystemClock),
             metrics: Metrics::default(),
             events: sender,
+            measure: Arc::new(|| Headroom::NONE),
         })
         .unwrap();
         assert!(store.is_up_within(PATIENCE).await, "Redis is there");

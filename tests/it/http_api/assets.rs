@@ -35,6 +35,10 @@ async fn the_page_comes_with_its_headers() {
         assert_eq!(file.status, 200, "{path}");
         assert!(file.header("content-type").starts_with(kind), "{path}");
     }
+    // They are parts of the page, which has said it for them; a picture can be a page of its own.
+    for (path, said) in [("/js/app.js", false), ("/css/app.css", false), ("/favicon.svg", true), ("/api/rooms", true)] {
+        assert_eq!(!server.get(path).await.header("content-security-policy").is_empty(), said, "{path}");
+    }
     let zipped = web::send(server.request(Method::GET, "/js/app.js").header("accept-encoding", "gzip")).await;
     assert_eq!(zipped.header("content-encoding"), "gzip");
 }

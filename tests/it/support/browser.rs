@@ -1,6 +1,7 @@
 //! Headless Chromium, driven over WebDriver.
 
 use std::{
+    collections::HashMap,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     thread,
@@ -66,12 +67,21 @@ impl Driver {
 
     /// A browser with a fresh profile: a person of its own.
     pub(crate) async fn browser(&self) -> Browser {
+        self.browser_that_notes(json!({"browser": "ALL"})).await
+    }
+
+    /// One that counts what it receives, for [`Browser::received`].
+    pub(crate) async fn counting_browser(&self) -> Browser {
+        self.browser_that_notes(json!({"browser": "ALL", "performance": "ALL"})).await
+    }
+
+    async fn browser_that_notes(&self, logs: Value) -> Browser {
         let profile = TempDir::new().unwrap();
         let mut flags: Vec<String> = FLAGS.map(str::to_owned).into();
         flags.push(format!("--user-data-dir={}", profile.path().display()));
         let mut wanted = Capabilities::new();
         wanted.insert("goog:chromeOptions".into(), json!({"args": flags}));
-        wanted.insert("goog:loggingPrefs".into(), json!({"browser": "ALL"}));
+        wanted.insert("goog:loggingPrefs".into(), logs);
         let driver = format!("http://127.0.0.1:{}", self.port);
         let page = ClientBuilder::new(HttpConnector::new()).capabilities(wanted).connect(&driver).await.expect(HELP);
         Browser { page, driver, _profile: profile }
@@ -101,6 +111,34 @@ impl Browser {
         let asked = reqwest::Client::new().post(url).json(&json!({"cmd": command, "params": params}));
         let answer = asked.timeout(super::PATIENCE).send().await.unwrap();
         assert!(answer.status().is_success(), "{command}: {}", answer.text().await.unwrap());
+    }
+
+    /// What was received since this was last asked: the path of each answer, and its bytes as they came, headers
+    /// included, as Chromium counts them (`encodedDataLength` of `Network.loadingFinished`).
+    pub(crate) async fn received(&self) -> Vec<(String, u64)> {
+        let session = self.page.session_id().await.unwrap().unwrap();
+        let asked = reqwest::Client::new().post(format!("{}/session/{session}/se/log", self.driver));
+        let answer = asked.json(&json!({"type": "performance"})).timeout(super::PATIENCE).send().await.unwrap();
+        let noted: Value = answer.json().await.unwrap();
+        let mut paths = HashMap::new();
+        let mut received = Vec::new();
+        for entry in noted["value"].as_array().unwrap() {
+            let entry: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
+            let (method, params) = (entry["message"]["method"].as_str().unwrap(), &entry["message"]["params"]);
+            let request = params["requestId"].as_str().unwrap_or_default().to_owned();
+            match method {
+                "Network.requestWillBeSent" => {
+                    let url = reqwest::Url::parse(params["request"]["url"].as_str().unwrap()).unwrap();
+                    paths.insert(request, url.path().to_owned());
+                }
+                "Network.loadingFinished" => {
+                    let path = paths.remove(&request).unwrap_or_default();
+                    received.push((path, params["encodedDataLength"].as_f64().unwrap() as u64));
+                }
+                _ => {}
+            }
+        }
+        received
     }
 
     /// Makes the screen so many CSS pixels wide and high; a touch screen if it is a `phone`.

@@ -91,6 +91,12 @@ impl<R> Cluster<R> {
         &mut self.servers[number - 1]
     }
 
+    /// Starts one more, which is given the next number.
+    pub(crate) fn add(&mut self, setup: Setup) -> usize {
+        self.servers.push(setup.start());
+        self.servers.len()
+    }
+
     /// Where they listen, in order. An instance that starts again keeps its address.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.servers.iter().map(|server| server.address).collect()

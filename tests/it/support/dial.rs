@@ -1,6 +1,10 @@
 //! Connecting: what a client says of itself, and how it is refused.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::Value;
@@ -33,11 +37,12 @@ pub(crate) struct Dial {
     query: Vec<String>,
     headers: Vec<(HeaderName, String)>,
     receive_buffer: Option<u32>,
+    source: Option<Ipv4Addr>,
 }
 
 impl Dial {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, query: Vec::new(), headers: Vec::new(), receive_buffer: None }
+        Self { address, query: Vec::new(), headers: Vec::new(), receive_buffer: None, source: None }
     }
 
     /// Adds `name=value` to the query.
@@ -74,6 +79,12 @@ impl Dial {
         self
     }
 
+    /// Comes from this address of the machine: balancers tell clients apart by it.
+    pub(crate) fn source(mut self, source: Ipv4Addr) -> Self {
+        self.source = Some(source);
+        self
+    }
+
     /// Connects; an answer other than the upgrade is an error.
     pub(crate) async fn open(self) -> Result<Client, Refused> {
         let (head, mut stream) =
@@ -103,6 +114,9 @@ impl Dial {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = self.receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
+        }
+        if let Some(source) = self.source {
+            socket.bind((source, 0).into())?;
         }
         let stream = socket.connect(self.address).await?;
         stream.set_nodelay(true)?;

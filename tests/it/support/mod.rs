@@ -5,7 +5,7 @@
 //! - [`redis`]: a real Redis, and its faults ([`daemon`], [`process`], [`resp`]: what it stands on).
 //! - [`sentinel`]: a primary, a replica, and who watches them.
 //! - [`proxy`]: a network between two that can be cut, stalled and slowed.
-//! - [`cluster`]: several instances around one Redis.
+//! - [`cluster`]: several instances around one Redis. [`nginx`]: a real one in front of them.
 //! - [`checker`]: many clients that follow the contract through every fault, and [`ledger`], which finds what was broken.
 //! - [`web`]: plain HTTP. [`token`]: JWTs of any shape. [`browser`]: headless Chromium.
 //!
@@ -18,6 +18,7 @@ pub(crate) mod cluster;
 mod daemon;
 pub(crate) mod dial;
 pub(crate) mod ledger;
+pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;

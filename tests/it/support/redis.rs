@@ -21,7 +21,7 @@ const USERS: &str = include_str!("../../../config/redis/users.acl");
 /// The user that Hubbub is, and its password: one with everything that an URL cannot hold as it is.
 const USER: &str = "api-chat";
 const PASSWORD: &str = "p@ss/w:rd?#%&";
-pub(super) const LOGIN_IN_URL: &str = "api-chat:p%40ss%2Fw%3Ard%3F%23%25%26";
+pub(crate) const LOGIN_IN_URL: &str = "api-chat:p%40ss%2Fw%3Ard%3F%23%25%26";
 
 /// Who may do everything, also for replicas and Sentinels.
 pub(super) const ADMIN: (&str, &str) = ("admin", "admin-of-the-tests");

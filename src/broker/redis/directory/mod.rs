@@ -40,7 +40,8 @@ use super::{
     scripts,
 };
 use crate::{
-    broker::{Directory, InstanceInfo, PeerRequest, PeerRequests, Unavailable},
+    broker::{Directory, InstanceInfo, Measure, PeerRequest, PeerRequests, Unavailable},
+    chat::headroom::Headroom,
     protocol::{
         envelope::{Body, Envelope, Incarnation, MAX_ENVELOPE, PeerAnswer, PeerAsk},
         ids::{InstanceId, Millis},
@@ -71,6 +72,7 @@ struct Shared {
     accounts: Arc<RedisAccounts>,
     requests: mpsc::Sender<PeerRequest>,
     started_at: Millis,
+    measure: Measure,
     registered: Mutex<Registered>,
     asks: Asks,
     answering: Arc<Semaphore>,
@@ -95,7 +97,20 @@ struct Info {
     incarnation: Incarnation,
     started_at: Millis,
     connected_clients: usize,
+    /// Since this version; one that is older does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sessions_free: Option<usize>,
+    /// The same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    newcomers_per_second: Option<u32>,
     version: String,
+}
+
+impl Info {
+    fn headroom(&self) -> Option<Headroom> {
+        let (sessions_free, newcomers_per_second) = self.sessions_free.zip(self.newcomers_per_second)?;
+        Some(Headroom { sessions_free, newcomers_per_second })
+    }
 }
 
 /// An instance that lives, and when it was last heard.
@@ -108,9 +123,11 @@ impl RedisDirectory {
         presence: Arc<RedisPresence>,
         accounts: Arc<RedisAccounts>,
         leases: Leases,
+        measure: Measure,
     ) -> (Arc<Self>, PeerRequests) {
         let (requests, taken) = mpsc::channel(REQUESTS);
         let started_at = context.clock.now_ms();
+        context.metrics.heartbeat_age_seconds.begin();
         let watch = Watch::new(context.config.heartbeat_ms);
         let registered = Registered { name: context.me.clone(), watch, known: false };
         let shared = Arc::new(Shared {
@@ -119,6 +136,7 @@ impl RedisDirectory {
             accounts,
             requests,
             started_at,
+            measure,
             registered: Mutex::new(registered),
             asks: Asks::default(),
             answering: Arc::new(Semaphore::new(ANSWERING)),
@@ -163,6 +181,7 @@ impl Directory for RedisDirectory {
             let live = shared.live().await?.into_iter();
             let mut instances: Vec<_> = live
                 .map(|(info, last_heartbeat)| InstanceInfo {
+                    headroom: info.headroom(),
                     instance: info.instance_id,
                     started_at: info.started_at,
                     last_heartbeat,
@@ -184,11 +203,22 @@ impl Directory for RedisDirectory {
         async move { shared.ask(to, ask).await }.boxed()
     }
 
-    fn depart(&self) -> BoxFuture<'static, ()> {
+    fn renew(&self) -> BoxFuture<'static, ()> {
+        let shared = self.shared.clone();
+        async move {
+            if shared.context.is_up() {
+                // It was logged, and the next heartbeat says the same.
+                let _ = shared.beat().await;
+            }
+        }
+        .boxed()
+    }
+
+    fn depart(&self, away_ms: Millis) -> BoxFuture<'static, ()> {
         self.tasks.iter().for_each(AbortHandle::abort);
         let shared = self.shared.clone();
         async move {
-            if timeout(DEPARTURE, shared.depart()).await.is_err() {
+            if timeout(DEPARTURE, shared.depart(away_ms)).await.is_err() {
                 warn!("Redis was not told in time that this instance stops; it expires there");
             }
         }
@@ -238,10 +268,12 @@ impl Shared {
             self.context.metrics.instances_live.set(live);
             match beat {
                 Beat::Ok => {
+                    self.context.metrics.heartbeat_age_seconds.begin();
                     registered.known = true;
                     break;
                 }
                 Beat::New => {
+                    self.context.metrics.heartbeat_age_seconds.begin();
                     if std::mem::replace(&mut registered.known, true) {
                         self.was_lost();
                     }
@@ -262,11 +294,14 @@ impl Shared {
     }
 
     fn info(&self, name: &Incarnation) -> Result<String, Unavailable> {
+        let Headroom { sessions_free, newcomers_per_second } = (self.measure)();
         let info = Info {
             instance_id: name.instance.clone(),
             incarnation: self.context.me.clone(),
             started_at: self.started_at,
             connected_clients: self.context.metrics.open_connections(),
+            sessions_free: Some(sessions_free),
+            newcomers_per_second: Some(newcomers_per_second),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         serde_json::to_string(&info).map_err(|_| Unavailable)
@@ -355,12 +390,12 @@ impl Shared {
         }
     }
 
-    async fn depart(&self) {
+    async fn depart(&self, away_ms: Millis) {
         self.departed.store(true, Ordering::Release);
         if !self.context.is_up() {
             return;
         }
-        self.presence.depart().await;
+        self.presence.depart(away_ms).await;
         // A heartbeat under way would bring it back.
         let name = self.registered.lock().await.name.clone();
         let keys = vec![keys::instance(name.instance.as_str()), INSTANCES.to_owned()];
@@ -406,10 +441,16 @@ mod tests {
 
     #[test]
     fn an_instance_is_read_as_it_says_and_others_are_left_out() {
-        let info = r#"{"instanceId":"api-1.beef","incarnation":"api-1#deadbeef","startedAt":5,"connectedClients":7,"version":"0.1.0"}"#;
-        let (read, heard) = live(&[Value::from("1763731234567"), Value::from(info)]).unwrap();
-        assert_eq!((read.instance_id.as_str(), heard), ("api-1.beef", 1_763_731_234_567));
-        assert_eq!(serde_json::to_string(&read).unwrap(), info);
+        // As versions without headroom wrote it, and as this one does.
+        let older = r#"{"instanceId":"api-1.beef","incarnation":"api-1#deadbeef","startedAt":5,"connectedClients":7,"version":"0.1.0"}"#;
+        let info = r#"{"instanceId":"api-1.beef","incarnation":"api-1#deadbeef","startedAt":5,"connectedClients":7,"sessionsFree":3,"newcomersPerSecond":250,"version":"0.1.0"}"#;
+        let headroom = Headroom { sessions_free: 3, newcomers_per_second: 250 };
+        for (info, headroom) in [(older, None), (info, Some(headroom))] {
+            let (read, heard) = live(&[Value::from("1763731234567"), Value::from(info)]).unwrap();
+            assert_eq!((read.instance_id.as_str(), heard), ("api-1.beef", 1_763_731_234_567));
+            assert_eq!(read.headroom(), headroom);
+            assert_eq!(serde_json::to_string(&read).unwrap(), info);
+        }
         for strange in ["", "{}", "[1]"] {
             assert!(live(&[Value::from("1"), Value::from(strange)]).is_none(), "{strange}");
         }

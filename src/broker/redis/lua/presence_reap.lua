@@ -3,7 +3,7 @@
 -- ARGV  number of the call, most users of a role to take out of a room, until when nobody's time can be over but by fault
 --       of its instance, then the rooms
 -- Gives for each room: guests, members, admins, all that are kept, ms until the next expires (-1: none), the time in microseconds, then id, role and
--- name of each user taken out. A call that comes twice is answered twice the same.
+-- name of each user taken out, and 1 if the user was sent to another instance and did not come, else 0. A call that comes twice is answered twice the same.
 local call, most, deadline = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local before = redis.call('GET', KEYS[1])
 if before and string.sub(before, 1, #call + 1) == call .. ':' then
@@ -24,13 +24,14 @@ for r = 4, #ARGV do
     local set = KEYS[at + i]
     local dead = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, most)
     for d = 1, #dead do
-      local role, _, name = string.match(redis.call('HGET', refs, dead[d]) or '', '^([123])|([^|]*)|(.*)$')
+      local role, tags, name = string.match(redis.call('HGET', refs, dead[d]) or '', '^([123])|([^|]*)|(.*)$')
       redis.call('ZREM', set, dead[d])
       redis.call('HDEL', refs, dead[d])
       if role then
         room[#room + 1] = dead[d]
         room[#room + 1] = role
         room[#room + 1] = name
+        room[#room + 1] = string.find(tags, '~=', 1, true) and 1 or 0
       end
       any = true
     end

@@ -18,7 +18,7 @@ use crate::{
         },
     },
     protocol::{
-        event::Counts,
+        event::{Counts, LeaveReason},
         ids::{Millis, RoomName, UserId},
         user::{Role, User},
     },
@@ -59,7 +59,8 @@ pub(super) struct Refreshed {
 #[derive(Debug)]
 pub(super) struct Reaped {
     pub(super) answer: Answer,
-    pub(super) lost: Vec<Arc<User>>,
+    /// Who: lost, or drained and not come back.
+    pub(super) lost: Vec<(Arc<User>, LeaveReason)>,
 }
 
 /// The parts of a call that are the same for all.
@@ -76,9 +77,9 @@ impl Calls<'_> {
         keys.push(RoomKeys(room).presence_answer(&self.context.me));
         let mut args = self.head(room);
         args.push(call.number.to_string());
-        for PresenceChange { user, present } in call.changes.iter() {
-            let sign = if *present { "+" } else { "-" };
-            args.extend([sign.into(), user.id.to_string(), number_of(user.role).to_string(), user.name.to_string()]);
+        for PresenceChange { user, present, away_ms } in call.changes.iter() {
+            let sign = if *present { "+".to_owned() } else { format!("-{away_ms}") };
+            args.extend([sign, user.id.to_string(), number_of(user.role).to_string(), user.name.to_string()]);
         }
         let reply: Vec<Value> = scripts::run(&scripts::PRESENCE_SYNC, &self.context.clients.data, keys, args).await?;
         let said = reply.get(6).and_then(Value::as_string).ok_or_else(unreadable)?;
@@ -117,7 +118,7 @@ impl Calls<'_> {
             .into_iter()
             .map(|room| {
                 let room = room.into_array();
-                Ok(Reaped { answer: answer(&room)?, lost: users_in(room.get(6..).unwrap_or_default()) })
+                Ok(Reaped { answer: answer(&room)?, lost: lost_in(room.get(6..).unwrap_or_default()) })
             })
             .collect()
     }
@@ -218,6 +219,16 @@ fn users_in(reply: &[Value]) -> Vec<Arc<User>> {
     reply.chunks(3).filter_map(user).collect()
 }
 
+/// Users as id, role, name and `1` if they were expected to come back.
+fn lost_in(reply: &[Value]) -> Vec<(Arc<User>, LeaveReason)> {
+    let lost = |parts: &[Value]| {
+        let user = users_in(parts.get(..3)?).pop()?;
+        let drained = parts.get(3)?.as_u64() == Some(1);
+        Some((user, if drained { LeaveReason::Drained } else { LeaveReason::Lost }))
+    };
+    reply.chunks(4).filter_map(lost).collect()
+}
+
 fn unreadable() -> Error {
     Error::new(ErrorKind::Parse, "a script answered what it never does")
 }
@@ -245,7 +256,11 @@ mod tests {
         let parts =
             [text("m:ana"), text("3"), text("a|b,c\nd"), text("no id"), text("1"), text("x"), text("g:1"), text("9")];
         let ana = User { id: UserId::account("ana"), name: "a|b,c\nd".into(), role: Role::Admin };
-        assert_eq!(users_in(&parts), [Arc::new(ana)]);
+        let ana = Arc::new(ana);
+        assert_eq!(users_in(&parts), std::slice::from_ref(&ana));
+        let of = |drained: &str| [&parts[..3], &[text(drained)]].concat();
+        assert_eq!(lost_in(&of("0")), [(ana.clone(), LeaveReason::Lost)]);
+        assert_eq!(lost_in(&of("1")), [(ana, LeaveReason::Drained)]);
     }
 
     #[test]

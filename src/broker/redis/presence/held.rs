@@ -42,8 +42,8 @@ pub(super) struct Doubt {
     pub(super) call: Call,
     /// What the calls before it changed.
     pub(super) done: Tally,
-    /// The users of all its calls, those that were not made too.
-    pub(super) users: Vec<Arc<User>>,
+    /// What all its calls told, those that were not made too.
+    pub(super) changes: Vec<PresenceChange>,
 }
 
 /// A call of the sync script. One that is made again under its number is answered as it was.
@@ -58,7 +58,7 @@ pub(super) struct Call {
 impl Held {
     /// Takes over what Redis was told.
     pub(super) fn apply(&mut self, changes: &[PresenceChange]) {
-        for PresenceChange { user, present } in changes {
+        for PresenceChange { user, present, .. } in changes {
             if *present {
                 self.users.insert(user.id.clone(), user.clone());
             } else {
@@ -68,10 +68,10 @@ impl Held {
     }
 
     /// What puts right users of whom Redis may think otherwise.
-    pub(super) fn corrections(&self, doubted: &[Arc<User>]) -> Vec<PresenceChange> {
-        let correct = |user: &Arc<User>| match self.users.get(&user.id) {
-            Some(known) => PresenceChange { user: known.clone(), present: true },
-            None => PresenceChange { user: user.clone(), present: false },
+    pub(super) fn corrections(&self, doubted: &[PresenceChange]) -> Vec<PresenceChange> {
+        let correct = |change: &PresenceChange| match self.users.get(&change.user.id) {
+            Some(known) => PresenceChange { user: known.clone(), present: true, away_ms: 0 },
+            None => PresenceChange { present: false, ..change.clone() },
         };
         doubted.iter().map(correct).collect()
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn change(user: Arc<User>, present: bool) -> PresenceChange {
-        PresenceChange { user, present }
+        PresenceChange { user, present, away_ms: 0 }
     }
 
     #[test]
@@ -147,8 +147,9 @@ mod tests {
         let mut held = Held::default();
         held.apply(&[change(user(1, "a"), true), change(user(2, "b"), true)]);
         held.apply(&[change(user(2, "b"), false), change(user(1, "c"), true)]);
-        let corrections = held.corrections(&[user(1, "a"), user(2, "b")]);
-        assert_eq!(corrections, [change(user(1, "c"), true), change(user(2, "b"), false)]);
+        let away = PresenceChange { away_ms: 9, ..change(user(3, "d"), false) };
+        let corrections = held.corrections(&[change(user(1, "a"), false), change(user(2, "b"), true), away.clone()]);
+        assert_eq!(corrections, [change(user(1, "c"), true), change(user(2, "b"), false), away]);
     }
 
     #[tokio::test]

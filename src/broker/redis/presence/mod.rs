@@ -6,6 +6,8 @@
 //! - [`held`]: what this instance told of each room, refreshed by [`upkeep`] for as long as it runs; what an operator
 //!   deletes comes back with the next refresh.
 //! - [`upkeep`] also takes out users whose time is over. One instance gets each of them, and tells all.
+//! - Whoever a drain sends to another instance counts on until the time to be there has come: `refs` has `~` with that time
+//!   for such a user, which nobody refreshes, and which goes when the user comes anywhere.
 //! - While Redis is away every call is [`Unavailable`]; [`amnesty`] says what counts afterwards.
 
 mod amnesty;
@@ -39,7 +41,7 @@ use crate::{
     protocol::{
         envelope::{Body, Telling},
         event::LeaveReason,
-        ids::RoomName,
+        ids::{Millis, RoomName},
         user::User,
     },
 };
@@ -95,12 +97,13 @@ impl RedisPresence {
         self.shared.refresh_all().await;
     }
 
-    /// Takes everybody out, and tells the other instances. Nobody can be told of afterwards.
-    pub(super) async fn depart(&self) {
+    /// Lets go of everybody who is still here: they count for `away_ms` milliseconds, in which they are expected on
+    /// another instance. Nobody can be told of afterwards.
+    pub(super) async fn depart(&self, away_ms: Millis) {
         self.shared.departed.store(true, Ordering::Release);
         self.upkeep.abort();
         let rooms = stream::iter(self.shared.rooms.all());
-        rooms.for_each_concurrent(ROOMS_AT_ONCE, |(name, room)| self.shared.leave(name, room)).await;
+        rooms.for_each_concurrent(ROOMS_AT_ONCE, |(name, room)| self.shared.leave(name, room, away_ms)).await;
     }
 }
 
@@ -218,10 +221,10 @@ impl Shared {
     /// Puts right what an earlier call that failed may have changed.
     async fn settle(&self, name: &RoomName, held: &mut Held, tally: &mut Tally) -> Result<(), Unavailable> {
         let Some(doubt) = &held.doubt else { return Ok(()) };
-        let (call, users, mut done) = (doubt.call.clone(), doubt.users.clone(), doubt.done.clone());
+        let (call, changes, mut done) = (doubt.call.clone(), doubt.changes.clone(), doubt.done.clone());
         self.call(name, &call, &mut done).await?;
         *tally = done;
-        let corrections = held.corrections(&users);
+        let corrections = held.corrections(&changes);
         self.tell(name, held, tally, &corrections).await?;
         held.doubt = None;
         Ok(())
@@ -246,8 +249,7 @@ impl Shared {
                     None => return Ok(answer),
                 },
                 Err(unavailable) => {
-                    let users = changes.iter().map(|change| change.user.clone()).collect();
-                    held.doubt = Some(Doubt { call, done: std::mem::take(tally), users });
+                    held.doubt = Some(Doubt { call, done: std::mem::take(tally), changes: changes.to_vec() });
                     return Err(unavailable);
                 }
             }
@@ -263,9 +265,7 @@ impl Shared {
     }
 
     /// Tells this instance's hub and the other instances who came and went, and how many there are.
-    async fn announce(&self, room: RoomName, answer: &Answer, tally: Tally, why: LeaveReason) {
-        let (entered, left) = tally.into_parts();
-        let told = presence(answer, entered, left, why);
+    async fn announce(&self, room: RoomName, told: Telling) {
         self.publish(&room, told.clone()).await;
         self.context.tell_hub(BrokerEvent::Told(room, told)).await;
     }
@@ -278,12 +278,12 @@ impl Shared {
         }
     }
 
-    /// Takes everybody of this instance out of a room.
-    async fn leave(&self, name: RoomName, room: Arc<Room>) {
+    /// Lets go of everybody of this instance in a room; they count for `away_ms`.
+    async fn leave(&self, name: RoomName, room: Arc<Room>, away_ms: Millis) {
         let mut held = room.held.lock().await;
         let mut tally = Tally::default();
-        let gone: Vec<_> =
-            held.users.values().map(|user| PresenceChange { user: user.clone(), present: false }).collect();
+        let gone = |user: &Arc<User>| PresenceChange { user: user.clone(), present: false, away_ms };
+        let gone: Vec<_> = held.users.values().map(gone).collect();
         let told = match self.settle(&name, &mut held, &mut tally).await {
             Ok(()) => self.tell(&name, &mut held, &mut tally, &gone).await,
             Err(unavailable) => Err(unavailable),
@@ -291,14 +291,20 @@ impl Shared {
         // When Redis is away, they expire.
         let Ok(answer) = told else { return };
         held.apply(&gone);
-        let (entered, left) = tally.into_parts();
-        if !left.is_empty() {
-            self.publish(&name, presence(&answer, entered, left, LeaveReason::Drained)).await;
+        let told = presence(&answer, tally, LeaveReason::Drained);
+        if matches!(&told, Telling::Presence { left, .. } if !left.is_empty()) {
+            self.publish(&name, told).await;
         }
     }
 }
 
-fn presence(answer: &Answer, entered: Vec<Arc<User>>, left: Vec<Arc<User>>, why: LeaveReason) -> Telling {
+/// What is told of those who came and went, the latter all for one reason.
+fn presence(answer: &Answer, tally: Tally, why: LeaveReason) -> Telling {
+    let (entered, left) = tally.into_parts();
+    telling(answer, entered, left.into_iter().map(|user| (user, why)).collect())
+}
+
+fn telling(answer: &Answer, entered: Vec<Arc<User>>, left: Vec<(Arc<User>, LeaveReason)>) -> Telling {
     let Answer { counts, counted_at, .. } = *answer;
-    Telling::Presence { counts, counted_at, entered, left: left.into_iter().map(|user| (user, why)).collect() }
+    Telling::Presence { counts, counted_at, entered, left }
 }

@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn of_several_changes_of_a_user_the_last_holds() {
-        let change = |n, present| PresenceChange { user: user(n), present };
+        let change = |n, present| PresenceChange { user: user(n), present, away_ms: 0 };
         let changes = vec![change(1, true), change(2, true), change(1, false), change(3, false)];
         assert_eq!(last_of_each(changes), [change(2, true), change(1, false), change(3, false)]);
     }

@@ -11,7 +11,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::{CHUNK, ROOMS_AT_ONCE, Shared, held::Room, presence, tally::Tally};
+use super::{CHUNK, ROOMS_AT_ONCE, Shared, held::Room, presence, tally::Tally, telling};
 use crate::{
     broker::{BrokerEvent, PresenceChange, Unavailable},
     protocol::{event::LeaveReason, ids::RoomName},
@@ -95,7 +95,7 @@ impl Shared {
             last = Some(refreshed.answer);
             if !refreshed.missing.is_empty() {
                 self.context.metrics.presence_drift.inc_by(refreshed.missing.len() as u64);
-                let come = |user| PresenceChange { user, present: true };
+                let come = |user| PresenceChange { user, present: true, away_ms: 0 };
                 let come: Vec<_> = refreshed.missing.into_iter().map(come).collect();
                 last = Some(self.tell(&name, &mut held, &mut tally, &come).await?);
                 changed = true;
@@ -105,10 +105,10 @@ impl Shared {
             self.plan(&room, &held, &answer);
             drop(held);
             if changed {
-                self.announce(name, &answer, tally, LeaveReason::Lost).await;
+                self.announce(name, presence(&answer, tally, LeaveReason::Lost)).await;
             } else {
                 // Something that was told may not have come; this puts the numbers right.
-                let told = presence(&answer, Vec::new(), Vec::new(), LeaveReason::Lost);
+                let told = telling(&answer, Vec::new(), Vec::new());
                 self.context.tell_hub(BrokerEvent::Told(name, told)).await;
             }
         }
@@ -142,9 +142,7 @@ impl Shared {
                 continue;
             }
             self.context.metrics.presence_reaped.inc_by(reaped.lost.len() as u64);
-            let mut tally = Tally::default();
-            reaped.lost.into_iter().for_each(|user| tally.leave(user));
-            self.announce(name.clone(), &reaped.answer, tally, LeaveReason::Lost).await;
+            self.announce(name.clone(), telling(&reaped.answer, Vec::new(), reaped.lost)).await;
         }
         Ok(())
     }

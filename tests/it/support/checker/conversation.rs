@@ -103,6 +103,9 @@ impl<'a> Conversation<'a> {
     fn react(&mut self, event: Value) {
         (self.heard, self.pinged) = (Instant::now(), false);
         self.person.shared.ledger().heard(self.person.number, &event);
+        if event["type"] == "notice" && event["kind"] == "draining" {
+            self.person.reconnect_in = event["reconnectInMs"].as_u64().map(Duration::from_millis);
+        }
         let asked = event["id"].as_u64().and_then(|id| self.asked.remove(&id));
         if event["type"] == "error" {
             let pause = Duration::from_millis(event["retryAfterMs"].as_u64().unwrap_or_default());

@@ -1,7 +1,7 @@
 //! The delivery checker: many clients that follow the contract through every fault, and a verdict at the end.
 //!
-//! Each keeps its position in each room and its own messages until they have a number, reconnects with backoff, to any
-//! instance, joins with `since`, pages while there is `more`, and says again with the same key what has no number. What
+//! Each keeps its position in each room and its own messages until they have a number, reconnects with backoff, or when
+//! it was told to, to any instance, joins with `since`, pages while there is `more`, and says again with the same key what has no number. What
 //! it must remember is in the [`Ledger`], which finds what was broken.
 //!
 //! Rooms must be the checker's own: everybody who is counted there is one of its clients, all guests.
@@ -20,6 +20,7 @@ use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use super::{
     Dial, LOOK,
     ledger::{Counts, Ledger, Verdict},
+    nginx::source,
 };
 use conversation::Conversation;
 
@@ -43,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) changes: bool,
     /// How long everybody may take to be back and to have everything, when the fault is over.
     pub(crate) patience: Duration,
+    /// Whether each comes from an address of its own, for a balancer to tell them apart.
+    pub(crate) apart: bool,
     /// Decides who says what where and when, and who connects where, as far as the machine lets it. `FAULT_SEED`.
     pub(crate) seed: u64,
 }
@@ -52,7 +55,7 @@ impl Plan {
     pub(crate) fn new(clients: usize, rooms: usize) -> Self {
         let seed = std::env::var("FAULT_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
         let (pause, patience) = (Duration::from_millis(50), Duration::from_secs(60));
-        Self { clients, rooms, pause, in_flight: 4, changes: false, patience, seed }
+        Self { clients, rooms, pause, in_flight: 4, changes: false, patience, apart: false, seed }
     }
 }
 
@@ -227,25 +230,31 @@ struct Person {
     random: StdRng,
     /// Proves who it is when it comes back.
     token: Option<String>,
+    /// How long to wait after the end of the connection, by a notice on it.
+    reconnect_in: Option<Duration>,
 }
 
 impl Person {
     fn new(number: usize, shared: Arc<Shared>, orders: watch::Receiver<Orders>) -> Self {
         let random = StdRng::seed_from_u64(shared.plan.seed.wrapping_add(number as u64));
-        Self { number, shared, orders, random, token: None }
+        Self { number, shared, orders, random, token: None, reconnect_in: None }
     }
 
     async fn live(mut self) {
         let mut ceiling = BACKOFF.0;
         // Spread evenly at first, anywhere later.
         let mut place = self.number;
+        let mut down: Option<Instant> = None;
         while self.stays() {
             if !self.is_wanted() {
+                // It is away because it wants to be.
+                down = None;
                 // The other end lives as long as the checker, and this task no longer.
                 let _ = self.orders.changed().await;
                 continue;
             }
             let dial = Dial::new(self.shared.addresses[place % self.shared.addresses.len()]).rooms("");
+            let dial = if self.shared.plan.apart { dial.source(source(self.number)) } else { dial };
             let dial = match &self.token {
                 Some(token) => dial.subprotocol(token),
                 None => dial,
@@ -254,10 +263,15 @@ impl Person {
                 ceiling = BACKOFF.0;
                 self.token = Some(client.resume_token());
                 self.shared.ledger().connected(self.number);
+                if let Some(down) = down {
+                    self.shared.ledger().was_interrupted(down.elapsed());
+                }
                 let code = Conversation::new(&mut self, client).hold().await;
+                down = Some(Instant::now());
                 self.shared.ledger().disconnected(self.number, code);
             }
-            sleep(self.random.random_range(Duration::ZERO..=ceiling)).await;
+            let backoff = self.random.random_range(Duration::ZERO..=ceiling);
+            sleep(self.reconnect_in.take().unwrap_or(backoff)).await;
             ceiling = (2 * ceiling).min(BACKOFF.1);
             place = self.random.random_range(0..self.shared.addresses.len());
         }

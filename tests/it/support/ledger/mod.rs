@@ -9,7 +9,10 @@ mod hearing;
 mod verdict;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -103,6 +106,11 @@ impl Ledger {
         let member = &mut self.members[client];
         self.counts.reconnects += usize::from(member.was_here);
         member.was_here = true;
+    }
+
+    /// A client that did not want to was without a connection for so long.
+    pub(crate) fn was_interrupted(&mut self, time: Duration) {
+        self.counts.longest_interruption = self.counts.longest_interruption.max(time);
     }
 
     /// A client's connection ended, whoever ended it; with the code of the close frame, if there was one.

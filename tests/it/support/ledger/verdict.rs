@@ -1,6 +1,6 @@
 //! What a ledger found.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// How many violations of each kind are shown one by one.
 const SHOWN: usize = 10;
@@ -73,6 +73,8 @@ pub(crate) struct Counts {
     pub(crate) reconnects: usize,
     /// Positions given up: a `joined` with `recovered: false` to a client that had one.
     pub(crate) gaps: usize,
+    /// The longest time that a client was without a connection and did not want to be.
+    pub(crate) longest_interruption: Duration,
 }
 
 /// The end of a run.
@@ -93,12 +95,23 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { sent, acked, provisional, changed, refused, undelivered, delivered, reconnects, gaps } =
-            self.counts;
+        let Counts {
+            sent,
+            acked,
+            provisional,
+            changed,
+            refused,
+            undelivered,
+            delivered,
+            reconnects,
+            gaps,
+            longest_interruption,
+        } = self.counts;
         writeln!(
             f,
             "sent {sent}, acked {acked}, provisional {provisional}, changed {changed}, refused {refused}, undelivered {undelivered}, \
-             delivered {delivered}, reconnects {reconnects}, gaps {gaps}, violations {} {:?}",
+             delivered {delivered}, reconnects {reconnects}, longest interruption {longest_interruption:.1?}, gaps {gaps}, \
+             violations {} {:?}",
             self.violations.len(),
             self.kinds()
         )?;

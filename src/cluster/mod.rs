@@ -1,0 +1,206 @@
+//! `hubbub cluster`: several instances on one machine, behind one address, without Docker.
+//!
+//! A cluster lives in a folder: a Redis that keeps everything, replicas of this program, and nginx before them. Each is a
+//! process of its own that outlives the command; what runs is remembered in a file ([`state`]), and a lock keeps two
+//! commands that change it apart.
+//!
+//! - [`up`], [`down`], [`scale`], [`restart`]: what changes it. [`survey`], [`logs`]: what only looks.
+//! - [`redis`], [`replica`], [`balancer`]: its parts; [`nginx`]: the balancer's files.
+//! - [`process`]: a process known by more than its number. [`probe`]: asking a part. [`wait`]: waiting for it.
+//! - [`args`], [`table`], [`folder`], [`programs`], [`error`]: what the name says.
+
+mod args;
+mod balancer;
+mod down;
+mod error;
+mod folder;
+mod logs;
+pub mod nginx;
+pub(crate) mod probe;
+mod process;
+mod programs;
+pub(crate) mod redis;
+mod replica;
+mod restart;
+mod scale;
+mod state;
+mod survey;
+mod table;
+mod up;
+mod wait;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fmt::Display,
+    io::{self, Write},
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::Serialize;
+
+use crate::broker::local::{FileLock, LockError};
+pub use args::ClusterArgs;
+use args::Command;
+pub use error::ClusterError;
+use folder::Folder;
+use nginx::Strategy;
+use programs::Programs;
+use state::State;
+use survey::Survey;
+use wait::Interrupt;
+
+/// Where clients come to when nothing else is said.
+const DEFAULT_PORT: u16 = 3001;
+
+/// Open files that a part may have, if the system allows so many: sockets of 30,000 clients, and as many to replicas.
+const FILES: u64 = 65_536;
+
+/// How often it is looked whether another command has ended.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What is said of a first Ctrl-C by commands that finish what they are at.
+const FINISHING: &str = "finishing what was begun; Ctrl-C once more ends at once";
+
+/// A cluster that this command alone may change.
+pub(super) struct Cluster {
+    folder: Folder,
+    state: State,
+    interrupt: Interrupt,
+    /// Settings in the environment of this command.
+    given: BTreeMap<String, String>,
+    json: bool,
+    _lock: FileLock,
+}
+
+/// Does what the arguments say. `given` are the variables of the environment that are settings of a server.
+///
+/// # Errors
+/// [`ClusterError`]; what was printed before stays true.
+pub fn run(args: &ClusterArgs, given: BTreeMap<String, String>) -> Result<(), ClusterError> {
+    let folder = Folder::at(&args.dir)?;
+    match &args.command {
+        Command::Up(up) => {
+            // Before anything is made.
+            Programs::find()?;
+            folder.make()?;
+            let interrupt = Interrupt::listen("taking back what was started; Ctrl-C once more ends at once")?;
+            Cluster::open(args, folder, interrupt, given)?.up(up)
+        }
+        Command::Down(down) => match State::load(&folder)? {
+            None => {
+                eprintln!("there is no cluster in {}", folder.path().display());
+                if down.purge { folder.purge() } else { Ok(()) }
+            }
+            Some(_) => Cluster::open(args, folder, Interrupt::listen(FINISHING)?, given)?.down(down),
+        },
+        Command::Status => survey::show(&existing(&folder)?, args.json),
+        Command::Health => {
+            let survey = Survey::of(&existing(&folder)?);
+            survey.print(args.json)?;
+            if survey.healthy { Ok(()) } else { Err(ClusterError::Unhealthy) }
+        }
+        Command::Scale(scale) => match scale.replicas {
+            None => scale::show(&existing(&folder)?, args.json),
+            Some(replicas) => {
+                existing(&folder)?;
+                let interrupt = Interrupt::listen(FINISHING)?;
+                Cluster::open(args, folder, interrupt, given)?.scale(replicas, scale.patience)
+            }
+        },
+        Command::Logs(logs) => logs::show(&existing(&folder)?, &folder, logs),
+        Command::Restart(restart) => {
+            existing(&folder)?;
+            Cluster::open(args, folder, Interrupt::listen(FINISHING)?, given)?.restart(restart)
+        }
+    }
+}
+
+/// What is known of a cluster that there is.
+fn existing(folder: &Folder) -> Result<State, ClusterError> {
+    State::load(folder)?.ok_or_else(|| ClusterError::NoCluster(folder.path().to_owned()))
+}
+
+impl Cluster {
+    /// Takes the lock, waiting for another command to end, and reads what is known.
+    fn open(
+        args: &ClusterArgs,
+        folder: Folder,
+        interrupt: Interrupt,
+        given: BTreeMap<String, String>,
+    ) -> Result<Self, ClusterError> {
+        let lock = lock(&folder, &interrupt)?;
+        let state = match State::load(&folder)? {
+            Some(state) => state,
+            None => State::new(DEFAULT_PORT, Strategy::default(), env::current_dir()?),
+        };
+        raise_file_limit();
+        Ok(Self { folder, state, interrupt, given, json: args.json, _lock: lock })
+    }
+
+    fn save(&self) -> Result<(), ClusterError> {
+        self.state.save(&self.folder)
+    }
+
+    /// Tells a person what is being done; standard output is for the result.
+    fn say(&self, what: &str) {
+        if !self.json {
+            eprintln!("{what}");
+        }
+    }
+
+    /// Takes the settings of this command's environment over. One that is empty is forgotten.
+    fn take_settings(&mut self) {
+        self.state.settings.extend(self.given.clone());
+        self.state.settings.retain(|_, value| !value.is_empty());
+    }
+
+    fn show(&self) -> Result<(), ClusterError> {
+        survey::show(&self.state, self.json)
+    }
+}
+
+/// Prints the result of a command on standard output.
+fn put(text: impl Display) -> Result<(), ClusterError> {
+    match write!(io::stdout(), "{text}") {
+        // Who read it has seen enough (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+/// The same, as JSON.
+fn put_json(value: &impl Serialize) -> Result<(), ClusterError> {
+    put(serde_json::to_string_pretty(value)? + "\n")
+}
+
+fn lock(folder: &Folder, interrupt: &Interrupt) -> Result<FileLock, ClusterError> {
+    let path = folder.lock();
+    let mut said = false;
+    loop {
+        match FileLock::acquire(&path) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Io(error)) => return Err(ClusterError::file(path)(error)),
+            Err(LockError::Held(by)) if !said => {
+                let by = by.map_or_else(String::new, |pid| format!(" (process {pid})"));
+                eprintln!("waiting for another command of this cluster to end{by}");
+                said = true;
+            }
+            Err(LockError::Held(_)) => {}
+        }
+        interrupt.check()?;
+        thread::sleep(LOOK);
+    }
+}
+
+/// Parts inherit the limits of this command, and shells start programs with few files.
+fn raise_file_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    if current.is_some_and(|current| current < wanted) {
+        // With fewer, replicas take fewer clients, and show how many.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
+}

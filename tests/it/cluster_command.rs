@@ -1,0 +1,331 @@
+//! `hubbub cluster`: a real Redis, real replicas and a real nginx, as an operator runs them.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::support::{
+    checker::{Checker, Plan},
+    process::{free_port, signal},
+    server::program,
+    *,
+};
+
+/// Settings of the replicas: those that a test can wait for, and none of the limits that would stop a driver.
+const SETTINGS: [(&str, &str); 8] = [
+    ("INSTANCE_TTL_MS", "2500"),
+    ("HUBBUB__REDIS__HEARTBEAT_MS", "750"),
+    ("HUBBUB__REDIS__PRESENCE_TTL_MS", "3000"),
+    ("HUBBUB__REDIS__PRESENCE_REFRESH_MS", "1000"),
+    ("HUBBUB__PRESENCE__GRACE_MS", "500"),
+    ("HUBBUB__LIMITS__CONNECTS_PER_SECOND", "0"),
+    ("HUBBUB__LIMITS__COMMANDS_PER_SECOND", "0"),
+    ("HUBBUB__LIMITS__MESSAGES_PER_SECOND", "0"),
+];
+
+/// A folder that commands are given in. What runs is stopped when it is dropped; its logs are shown when its test failed.
+struct Operator {
+    folder: TempDir,
+    port: u16,
+}
+
+impl Operator {
+    fn new() -> Self {
+        Self { folder: TempDir::new().unwrap(), port: free_port() }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = program(self.folder.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap()).envs(SETTINGS).arg("cluster").args(args);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Done {
+        Done::of(self.command(args).output().unwrap())
+    }
+
+    /// What must go well.
+    #[track_caller]
+    fn ok(&self, args: &[&str]) -> Done {
+        let done = self.run(args);
+        assert_eq!(done.code, Some(0), "{args:?}: {}\n{}", done.out, done.err);
+        done
+    }
+
+    /// `up`, on the port of this test.
+    fn up(&self, args: &[&str]) -> Done {
+        let port = self.port.to_string();
+        self.ok(&[&["up", "--port", &port], args].concat())
+    }
+
+    fn status(&self) -> Value {
+        self.ok(&["status", "--json"]).json()
+    }
+
+    fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.folder.path().join("data/cluster")
+    }
+
+    /// What is remembered of the cluster; null while nothing is.
+    fn remembered(&self) -> Value {
+        let text = fs::read_to_string(self.dir().join("cluster.json")).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- the logs of the cluster ----\n{}", self.run(&["logs", "-n", "40"]).out);
+        }
+        let done = self.run(&["down", "--purge", "--drain-timeout", "5"]);
+        assert!(done.code == Some(0) || std::thread::panicking(), "{}", done.err);
+    }
+}
+
+/// A command that ended.
+struct Done {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Done {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+    }
+}
+
+fn part<'a>(status: &'a Value, name: &str) -> &'a Value {
+    let part = status["parts"].as_array().unwrap().iter().find(|part| part["name"] == name);
+    part.unwrap_or_else(|| panic!("no {name} in {status}"))
+}
+
+fn names(status: &Value) -> Vec<&str> {
+    status["parts"].as_array().unwrap().iter().map(|part| part["name"].as_str().unwrap()).collect()
+}
+
+fn pids(status: &Value) -> Vec<u32> {
+    let pids = status["parts"].as_array().unwrap().iter().filter_map(|part| part["pid"].as_u64());
+    pids.map(|pid| pid.try_into().unwrap()).collect()
+}
+
+/// Whether a process runs; one that nobody waited for does not.
+fn runs(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// A child that is killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_started_repaired_scaled_and_stopped() {
+    let operator = Operator::new();
+    assert_eq!(operator.run(&["status"]).code, Some(1));
+    assert_eq!(operator.run(&["scale", "3"]).code, Some(1));
+    assert_eq!(operator.run(&["up", "--replicas", "0"]).code, Some(2));
+
+    // Two at once: one starts all, the other finds all started.
+    let port = operator.port.to_string();
+    let up = ["up", "--port", &port, "--replicas", "2", "--strategy", "round_robin", "--json"];
+    let other = operator.command(&up).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let one = operator.ok(&up).json();
+    let other = Done::of(other.wait_with_output().unwrap());
+    assert_eq!(other.code, Some(0), "{}", other.err);
+    assert_eq!(pids(&one), pids(&other.json()));
+    assert_eq!(names(&one), ["redis", "hubbub-1", "hubbub-2", "nginx"]);
+    assert_eq!((&one["healthy"], &one["strategy"]), (&json!(true), &json!("round_robin")));
+    assert!(operator.up(&[]).err.contains("running already"));
+
+    // What opens it is its owner's.
+    let state = operator.dir().join("cluster.json");
+    assert_eq!(fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o600);
+    let remembered = operator.remembered();
+    let all = operator.ok(&["logs"]).out + &operator.ok(&["status"]).out;
+    for secret in remembered["secrets"].as_object().unwrap().values() {
+        assert!(!all.contains(secret.as_str().unwrap()), "a secret is shown");
+    }
+
+    // They are one chat.
+    let mut ana = Dial::new(operator.address()).query("name=Ana").enter().await;
+    let mut ben = Dial::new(operator.address()).query("name=Ben").enter().await;
+    assert_ne!(ana.welcome["instance"], ben.welcome["instance"]);
+    ana.send_acked("global", "through nginx").await;
+    ben.expect(|event| event["text"] == "through nginx").await;
+    let status = operator.status();
+    let clients = |name| part(&status, name)["clients"].as_u64().unwrap();
+    assert_eq!((clients("hubbub-1"), clients("hubbub-2")), (1, 1));
+    assert!(part(&status, "hubbub-1")["heartbeatAgeMs"].is_u64() && part(&status, "redis")["memoryBytes"].is_u64());
+    let table = operator.ok(&["health"]).out;
+    assert!(table.starts_with("NAME ") && table.contains(&format!("http://localhost:{port}")), "{table}");
+    ana.vanish();
+    ben.vanish();
+
+    // A replica is lost, then Redis.
+    for lost in ["hubbub-2", "redis"] {
+        let pid = part(&operator.status(), lost)["pid"].as_u64().unwrap() as u32;
+        signal(pid, "KILL");
+        until("its end", async || (!runs(pid)).then_some(())).await;
+        let health = operator.run(&["health", "--json"]);
+        assert_eq!((health.code, &part(&health.json(), lost)["state"]), (Some(1), &json!("dead")));
+        let repaired = operator.up(&["--json"]).json();
+        assert!(repaired["healthy"] == true && part(&repaired, lost)["pid"] != json!(pid), "{repaired}");
+    }
+
+    // More, fewer.
+    let kept = part(&operator.status(), "hubbub-1")["pid"].clone();
+    assert_eq!(names(&operator.ok(&["start", "--replicas", "3", "--json"]).json()).len(), 5);
+    let smaller = operator.ok(&["scale", "1", "--json"]).json();
+    assert_eq!((names(&smaller), &part(&smaller, "hubbub-1")["pid"]), (vec!["redis", "hubbub-1", "nginx"], &kept));
+    let room = operator.ok(&["scale", "--json"]).json();
+    assert_eq!((&room["replicas"][0]["name"], &room["total"]["clients"]), (&json!("hubbub-1"), &json!(0)));
+    let restarted = operator.ok(&["restart", "hubbub-1", "--json"]).json();
+    assert_eq!((&restarted[0]["name"], &restarted[0]["killed"]), (&json!("hubbub-1"), &json!(false)));
+    assert_ne!(part(&operator.status(), "hubbub-1")["pid"], kept);
+
+    // Its end, and what stays.
+    let pids = pids(&operator.status());
+    operator.ok(&["stop"]);
+    assert!(!pids.iter().any(|pid| runs(*pid)));
+    assert_eq!(operator.run(&["health"]).code, Some(1));
+    assert_eq!(operator.run(&["restart"]).code, Some(1));
+    operator.up(&[]);
+    let mut ana = Dial::new(operator.address()).enter().await;
+    let joined = ana.join("global").await;
+    assert!(joined["entries"].as_array().unwrap().iter().any(|entry| entry["text"] == "through nginx"), "{joined}");
+    ana.vanish();
+    operator.ok(&["down", "--purge"]);
+    assert!(!operator.dir().exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restarting_and_scaling_under_load_lose_and_double_nothing() {
+    let operator = Operator::new();
+    operator.up(&["--replicas", "3", "--strategy", "round_robin"]);
+    let checker = Checker::start(vec![operator.address()], Plan::new(9, 2)).await;
+    checker.acks(100).await;
+    let restarted = tokio::task::block_in_place(|| operator.ok(&["restart", "--json"])).json();
+    println!("{restarted:#}");
+    assert_eq!(restarted.as_array().unwrap().len(), 3);
+    for replica in restarted.as_array().unwrap() {
+        assert_eq!((&replica["killed"], &replica["clientsBefore"]), (&json!(false), &json!(9)), "{replica}");
+        assert!(replica["clientsBackMs"].is_u64(), "{replica}");
+    }
+    checker.acks(100).await;
+    for (replicas, parts) in [("5", 7), ("2", 4)] {
+        let scaled = tokio::task::block_in_place(|| operator.ok(&["scale", replicas, "--json"])).json();
+        assert_eq!(names(&scaled).len(), parts);
+        checker.acks(100).await;
+    }
+    let counts = checker.keeps_its_promises().await;
+    assert!(counts.acked >= 400 && counts.reconnects >= 9, "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_takes_back_what_was_started() {
+    let operator = Operator::new();
+    let mut up = operator.command(&["up", "--replicas", "2", "--port", &operator.port.to_string()]);
+    let mut up = Running(up.stderr(Stdio::piped()).spawn().unwrap());
+    let said = BufReader::new(up.0.stderr.take().unwrap()).lines();
+    for line in said.map_while(Result::ok) {
+        if line == "starting hubbub-2" {
+            break;
+        }
+    }
+    let redis = until("a replica to be remembered", async || {
+        let remembered = operator.remembered();
+        remembered["replicas"][1]["process"]["pid"].as_u64()?;
+        remembered["redis"]["process"]["pid"].as_u64()
+    })
+    .await as u32;
+    assert!(runs(redis));
+    signal(up.0.id(), "INT");
+    assert_eq!(up.0.wait().unwrap().code(), Some(1));
+    assert!(!runs(redis));
+    let status = operator.status();
+    assert_eq!((names(&status), pids(&status)), (vec!["redis", "nginx"], Vec::new()));
+}
+
+#[test]
+fn what_is_wrong_is_named_before_anything_is_started() {
+    let operator = Operator::new();
+    let missing = Done::of(operator.command(&["up"]).env("PATH", "").output().unwrap());
+    assert_eq!(missing.code, Some(2));
+    assert!(
+        missing.err.contains("redis-server is missing") && missing.err.contains("apt-get install"),
+        "{}",
+        missing.err
+    );
+    assert!(!operator.dir().exists());
+
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let held = TcpListener::bind(("127.0.0.1", taken)).unwrap();
+    let refused = operator.run(&["up", "--port", &taken.to_string()]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains(&taken.to_string()), "{}", refused.err);
+    assert!(operator.remembered().is_null());
+    drop(held);
+
+    let help = operator.ok(&["--help"]).out;
+    assert!(help.contains("Exit codes") && help.contains("restart"), "{help}");
+}
+
+#[test]
+fn a_replica_that_does_not_start_is_shown_with_its_log_and_nothing_is_left() {
+    let operator = Operator::new();
+    let up = operator.command(&["up", "--port", &operator.port.to_string()]).env("JWT_SECRET", "short").output();
+    let failed = Done::of(up.unwrap());
+    assert_eq!(failed.code, Some(1));
+    assert!(failed.err.contains("hubbub-1 ended") && failed.err.contains("JWT_SECRET"), "{}", failed.err);
+    assert!(pids(&operator.status()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_are_shown_as_they_come() {
+    let operator = Operator::new();
+    operator.up(&["--replicas", "1"]);
+    assert!(operator.ok(&["logs", "hubbub-1"]).out.contains("is ready at"));
+    assert!(operator.ok(&["logs", "-n", "1"]).out.lines().any(|line| line.starts_with("hubbub-1 | ")));
+    assert_eq!(operator.run(&["logs", "nobody"]).code, Some(2));
+    let mut follow = operator.command(&["logs", "-f", "access", "-n", "0"]);
+    let mut follow = Running(follow.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(follow.0.stdout.take().unwrap()).lines();
+    let asking = tokio::spawn({
+        let url = format!("http://{}/api/instance", operator.address());
+        async move {
+            loop {
+                reqwest::get(&url).await.unwrap();
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        }
+    });
+    let line =
+        tokio::task::block_in_place(|| lines.find_map(|line| line.ok().filter(|line| line.contains("/api/instance"))));
+    asking.abort();
+    assert!(serde_json::from_str::<Value>(&line.unwrap()).unwrap()["replica"].is_string());
+}

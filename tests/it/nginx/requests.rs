@@ -1,0 +1,139 @@
+//! What replicas, the log and strangers get to see.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use hubbub::cluster::nginx::Strategy;
+use tokio::{io::AsyncReadExt, net::TcpListener};
+
+use super::nobody;
+use crate::support::{
+    nginx::{Nginx, source},
+    web::{PASSWORD, send},
+    *,
+};
+
+#[tokio::test]
+async fn a_client_cannot_choose_its_address_or_scheme() {
+    let server = Server::with_jwt().env("TRUSTED_PROXIES", "127.0.0.1").start();
+    let nginx = Nginx::start(Strategy::IpHash, &[server.address]);
+    let forged = |dial: Dial| {
+        let dial = dial.header("x-forwarded-for", "203.0.113.7").header("x-forwarded-proto", "https");
+        dial.header("forwarded", "for=203.0.113.7").header("x-real-ip", "203.0.113.7")
+    };
+    let _eve = forged(nginx.dial(8)).enter().await;
+    let sessions = server.get_as("/api/sessions", &token::admin()).await.json;
+    assert_eq!(sessions["sessions"][0]["address"], source(8).to_string(), "{sessions}");
+
+    // The page is the balancer's, port and all, and so is its origin; the cookie is for http, which the client spoke.
+    let request = reqwest::Client::new().post(format!("http://{}/api/register", nginx.address));
+    let request = request.header("origin", format!("http://{}", nginx.address)).header("x-forwarded-proto", "https");
+    let answer = send(request.json(&json!({"username": "ana", "password": PASSWORD}))).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert!(!answer.header("set-cookie").contains("Secure"), "{}", answer.header("set-cookie"));
+}
+
+#[tokio::test]
+async fn the_log_is_json_and_keeps_no_query() {
+    let server = Server::start();
+    let nginx = Nginx::start(Strategy::IpHash, &[server.address]);
+    let client = nginx.dial(1).query("room=secret-room").header("user-agent", "secret-agent").enter().await;
+    nginx.get("/health?secret=1").await;
+    nginx.get("/a%22b%0A?secret=2").await;
+    drop(client);
+    let accesses =
+        until("three requests in the log", async || Some(nginx.accesses()).filter(|all| all.len() == 3)).await;
+    let seen: Vec<_> = accesses.iter().map(|each| (each["path"].as_str().unwrap(), each["status"].as_u64())).collect();
+    assert_eq!(seen, [("/health", Some(200)), ("/a\"b\n", Some(404)), ("/chat", Some(101))]);
+    let chat = &accesses[2];
+    assert_eq!((&chat["client"], &chat["method"]), (&json!(source(1).to_string()), &json!("GET")));
+    assert_eq!(chat["replica"], server.address.to_string());
+    assert!(chat["sent"].as_u64() > Some(100) && chat["seconds"].is_number(), "{chat}");
+    let text = std::fs::read_to_string(nginx.layout.access_log()).unwrap();
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn only_private_addresses_see_what_nginx_does() {
+    let nginx = Nginx::start(Strategy::LeastConn, &nobody(2));
+    let status = nginx.get("/nginx/status").await;
+    assert_eq!(status.status, 200);
+    assert!(status.text.starts_with("Active connections: "), "{}", status.text);
+    let upstream = nginx.get("/nginx/upstream").await;
+    assert_eq!((upstream.status, upstream.header("content-type")), (200, "application/json"));
+    assert_eq!(upstream.json, json!({"strategy": "least_conn", "replicas": ["127.0.0.1:1", "127.0.0.1:2"]}));
+
+    // This machine, were it a public one.
+    let nginx = Nginx::start_changed(Strategy::LeastConn, &nobody(2), |config| {
+        assert_eq!(config.matches("        127.0.0.0/8 0;\n").count(), 1);
+        config.replace("        127.0.0.0/8 0;\n", "")
+    });
+    for path in ["/nginx/status", "/nginx/upstream"] {
+        assert_eq!(nginx.get(path).await.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_being_there_is_told_as_clients_know_it() {
+    let nginx = Nginx::start(Strategy::IpHash, &nobody(3));
+    for path in ["/", "/api/connect", "/api/rooms", "/chat"] {
+        let answer = nginx.get(path).await;
+        assert_eq!((answer.status, answer.code()), (503, "unavailable"), "{path}: {}", answer.text);
+        assert_eq!((answer.header("retry-after"), &answer.json["error"]["retryAfterMs"]), ("2", &json!(2000)));
+    }
+    let request = reqwest::Client::new().post(format!("http://{}/api/login", nginx.address));
+    let answer = send(request.json(&json!({"username": "ana", "password": PASSWORD}))).await;
+    assert_eq!((answer.status, answer.code()), (503, "unavailable"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn an_address_has_its_share_of_sockets_and_no_more() {
+    let server = Server::start();
+    let nginx = Nginx::start_changed(Strategy::IpHash, &[server.address], |config| {
+        assert_eq!(config.matches(" limit_conn addresses 5000;\n").count(), 1);
+        config.replace(" limit_conn addresses 5000;\n", " limit_conn addresses 2;\n")
+    });
+    let first = nginx.dial(1).enter().await;
+    let _second = nginx.dial(1).enter().await;
+    let is_let_in = async || nginx.dial(1).attempt(PATIENCE).await.is_some();
+    assert!(!is_let_in().await, "a third of the same address");
+    let _other = nginx.dial(2).enter().await;
+    drop(first);
+    until("the place of who left", async || is_let_in().await.then_some(())).await;
+    let refused = nginx.accesses().into_iter().find(|each| each["status"] == 429).unwrap();
+    assert_eq!((&refused["path"], &refused["replica"]), (&json!("/chat"), &json!("")));
+}
+
+/// A replica that reads each request and dies before it answers; counts them.
+async fn dying() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            if stream.read(&mut [0; 4_096]).await.is_ok_and(|bytes| bytes > 0) {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    (address, taken)
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_is_not_sent_twice() {
+    let replicas = [dying().await, dying().await, dying().await];
+    let nginx = Nginx::start(Strategy::RoundRobin, &replicas.each_ref().map(|(address, _)| *address));
+    let taken = || replicas.iter().map(|(_, taken)| taken.load(Ordering::Relaxed)).sum::<usize>();
+    let request = reqwest::Client::new().post(format!("http://{}/api/login", nginx.address));
+    let answer = send(request.json(&json!({"username": "ana", "password": PASSWORD}))).await;
+    assert_eq!((answer.status, answer.code(), taken()), (503, "unavailable", 1), "{}", answer.text);
+    // What only asks is tried everywhere: by the strategy, and then by all who are left.
+    let answer = nginx.get("/api/rooms").await;
+    assert_eq!((answer.status, answer.code(), taken()), (503, "unavailable", 1 + 3 + 3), "{}", answer.text);
+}
