@@ -101,11 +101,15 @@ impl Cluster {
         let port = self.state.replica_mut(number).and_then(|replica| replica.port);
         let killed = ended.as_ref().is_some_and(|ended| ended.killed);
         self.say(&format!("starting {name}"));
-        // What was killed has not given its lease back; and somebody else may have taken the port.
-        let port = port.filter(|port| ended.is_some() && !killed && TcpListener::bind(local(*port)).is_ok());
+        // What was killed has not given its lease back.
+        let port = port.filter(|_| ended.is_some() && !killed);
         let uninterrupted = mem::take(&mut self.interrupt);
         let start = Instant::now();
-        let started = self.launch_replica(number, port).and_then(|starting| self.await_replica(&starting));
+        let started = match self.start_replica(number, port) {
+            // Somebody else took its port meanwhile: another will do.
+            Err(ClusterError::Part { .. }) if port.is_some_and(is_taken) => self.start_replica(number, None),
+            started => started,
+        };
         let started = started.and_then(|()| self.await_registry()).and_then(|()| self.rotate(number, true));
         self.interrupt = uninterrupted;
         started?;
@@ -117,6 +121,11 @@ impl Cluster {
         self.say(&format!("{name} is back, with {clients_after} clients of {clients_before} in the cluster"));
         let drained_ms = ended.map(|ended| ended.drained_ms);
         Ok(Restarted { name, drained_ms, killed, started_ms, clients_before, clients_after, clients_back_ms })
+    }
+
+    fn start_replica(&mut self, number: u32, port: Option<u16>) -> Result<(), ClusterError> {
+        let starting = self.launch_replica(number, port)?;
+        self.await_replica(&starting)
     }
 
     /// Lets nginx send newcomers to a replica, or no more.
@@ -148,6 +157,11 @@ fn table(restarted: &[Restarted]) -> Table {
         table.row(vec![each.name.clone(), drained, seconds(each.started_ms), back, clients]);
     }
     table
+}
+
+/// Whether somebody listens on a port of this machine.
+fn is_taken(port: u16) -> bool {
+    TcpListener::bind(local(port)).is_err()
 }
 
 fn millis(time: Duration) -> u64 {

@@ -34,16 +34,19 @@ const SETTINGS: [(&str, &str); 8] = [
 struct Operator {
     folder: TempDir,
     port: u16,
+    /// The first of the ports of its replicas: those of another test come and go.
+    first: u16,
 }
 
 impl Operator {
     fn new() -> Self {
-        Self { folder: TempDir::new().unwrap(), port: free_port() }
+        Self { folder: TempDir::new().unwrap(), port: free_port(), first: free_port() }
     }
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = program(self.folder.path());
         command.env("PATH", std::env::var_os("PATH").unwrap()).envs(SETTINGS).arg("cluster").args(args);
+        command.env("PORT_RANGE_START", self.first.to_string()).env("PORT_RANGE_END", (self.first + 50).to_string());
         command
     }
 
