@@ -267,6 +267,9 @@ fn route_times() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 13))
 }
 
+/// Why a room's log can have been read.
+const CATCHUPS: [&str; 4] = ["gap", "fork", "check", "join"];
+
 /// What can be wrong with a frame of another instance.
 const BAD_FRAMES: [&str; 5] = ["too_long", "malformed", "version", "misplaced", "unknown_channel"];
 
@@ -285,6 +288,9 @@ impl Series {
         }
         for connection in Connection::ALL {
             drop(self.redis_connects.get_or_create(&ConnectionLabel { connection: connection.as_str() }));
+        }
+        for reason in CATCHUPS {
+            drop(self.catchups.get_or_create(&CatchupLabel { reason }));
         }
         for kind in BAD_FRAMES {
             drop(self.bad_frames.get_or_create(&KindLabel { kind }));
