@@ -10,6 +10,9 @@ RUN mkdir -p src tests/it \
     && cargo build --release --locked
 COPY src src
 COPY static static
+# `hubbub cluster` writes these for the nginx and the Redis that it starts.
+COPY nginx nginx
+COPY config/redis config/redis
 # Newer than what was built of the empty crate, or cargo would take that.
 RUN touch src/main.rs src/lib.rs \
     && cargo build --release --locked \

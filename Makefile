@@ -63,6 +63,10 @@ bench: build ## measure idle memory, fan-out, publishing and a cluster against t
 	target/release/hubbub bench publish --check
 	target/release/hubbub bench cluster --check
 
+.PHONY: big
+big: tools release ## measure 30,000 clients through nginx over three replicas (two minutes; nothing else should run)
+	ulimit -n 20000 && target/release/hubbub bench big --runs 1 --check
+
 .PHONY: pictures
 pictures: tools ## make the pictures of the documentation afresh
 	scripts/screenshots.sh

@@ -14,4 +14,5 @@ if [[ -z ${HUBBUB:-} ]]; then
   HUBBUB=$(realpath "${CARGO_TARGET_DIR:-target}/debug/hubbub")
 fi
 HUBBUB=$HUBBUB node --no-warnings --experimental-websocket scripts/page/screenshots.js
+HUBBUB=$HUBBUB node --no-warnings --experimental-websocket scripts/page/screenshots-admin.js
 ls -l docs/img

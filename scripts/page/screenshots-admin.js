@@ -7,7 +7,7 @@ import { SECRET, arrive } from './people.js';
 import { shrink } from './png.js';
 import { folder, perform, start, startServer } from './processes.js';
 
-const DESKTOP = [1_280, 1_500, false];
+const DESKTOP = [1_280, 1_180, false];
 const PHONE = [390, 844, true];
 const ADMIN = { name: 'root', password: 'only for the pictures' };
 /** How long people talk before the picture: the charts are to show something, milliseconds. */

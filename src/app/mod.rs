@@ -154,6 +154,8 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     let mut signals = Signals::listen()?;
     ground.lifecycle.advance(Stage::Ready);
     listener::announce(address)?;
+    // From now on it takes newcomers.
+    actix_rt::spawn(directory.renew());
     tokio::select! {
         name = signals.next() => info!("{name}: draining"),
         () = stop.notified() => info!("an admin asked: draining"),

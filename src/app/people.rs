@@ -12,7 +12,7 @@ use crate::{
         jwt::Jwt,
         names::{AccountName, Names},
         password::Passwords,
-        resume::{ResumeTokens, SharedResumeTokens},
+        resume::SharedResumeTokens,
         secret::Secret,
         session::Sessions,
     },
@@ -51,11 +51,14 @@ impl People {
         let sessions = Sessions::new(accounts.clone(), Passwords::new(auth)?, clock.clone(), auth);
         let resume = SharedResumeTokens::default();
         if let Some(secret) = &auth.session_secret {
-            let _ = resume.set(ResumeTokens::new(secret.expose().as_bytes()));
+            resume.renew(secret.expose().as_bytes());
         }
         let admin = auth.admin()?.map(|(name, password)| (name, Secret::new(password)));
         let names = Names::new(accounts.clone(), admin.as_ref().map(|(name, _)| name.folded.clone()));
         let start = Start { sessions: sessions.clone(), accounts: accounts.clone(), admin, resume: resume.clone() };
+        if settings.distributed.enabled && auth.session_secret.is_none() {
+            actix_rt::spawn(follow_secret(accounts.clone(), resume.clone()));
+        }
         match start.settle().await {
             Err(refusal) if settings.distributed.enabled && refusal.code == ErrorCode::Unavailable => {
                 warn!("accounts cannot be reached yet: guests get no resume tokens until they can");
@@ -77,7 +80,7 @@ impl Start {
         self.sessions.keep_admin(self.admin.as_ref().map(|(name, _)| name)).await?;
         if self.resume.get().is_none() {
             let secret = self.accounts.secret().await.map_err(|_| Unavailable)?;
-            let _ = self.resume.set(ResumeTokens::new(&secret));
+            self.resume.renew(&secret);
         }
         Ok(())
     }
@@ -91,5 +94,19 @@ impl Start {
                 Err(refusal) => return warn!("the administrator's account: {refusal}"),
             }
         }
+    }
+}
+
+/// Signs with the store's secret as it is: servers that share a store may have to agree on another than this one's.
+async fn follow_secret(accounts: Arc<dyn Accounts>, resume: SharedResumeTokens) {
+    let mut signs_with = None;
+    loop {
+        // Known here once it was asked for; then this costs nothing.
+        if let Ok(secret) = accounts.secret().await
+            && signs_with.replace(secret).is_none_or(|former| former != secret)
+        {
+            resume.renew(&secret);
+        }
+        tokio::time::sleep(RETRY).await;
     }
 }

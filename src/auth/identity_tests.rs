@@ -28,7 +28,7 @@ fn world(guests: bool) -> World {
     let signed = jwt.sign(&grant).unwrap();
     let sessions = Sessions::new(accounts.clone(), Passwords::new(&config).unwrap(), clock.clone(), &config);
     let names = Names::new(accounts.clone(), None);
-    let resume = Arc::new(ResumeTokens::new(&[7; 32]).into());
+    let resume = ResumeTokens::new(&[7; 32]).into();
     let identify = Identify::new(jwt, resume, sessions.clone(), names, accounts.clone(), clock.clone(), &config);
     World { identify, sessions, accounts, clock, jwt: signed }
 }

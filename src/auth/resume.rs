@@ -3,7 +3,7 @@
 //! `base64url({"userId","name","exp"}) . base64url(HMAC-SHA256)`, `exp` in milliseconds. It has one dot and a JWT two,
 //! so neither can pass for the other, even under one secret.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
@@ -48,13 +48,37 @@ struct Payload {
 }
 
 /// Resume tokens whose secret may become known only while the server runs: it is the store's, and that may be away at the
-/// start. Until then guests get none, and none can be checked.
-pub type SharedResumeTokens = Arc<OnceLock<ResumeTokens>>;
+/// start. Until then guests get none, and none can be checked. It may also change: of two that several servers made while
+/// the store had lost the first, all end up with the older one.
+#[derive(Clone, Default)]
+pub struct SharedResumeTokens(Arc<RwLock<Option<ResumeTokens>>>);
+
+impl SharedResumeTokens {
+    /// The tokens as they are now.
+    pub fn get(&self) -> Option<ResumeTokens> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on tokens are signed with this secret. What was signed with the one before is still good here.
+    pub fn renew(&self, secret: &[u8]) {
+        let mut tokens = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let former = tokens.take().map(|tokens| tokens.mac);
+        *tokens = Some(ResumeTokens { former, ..ResumeTokens::new(secret) });
+    }
+}
+
+impl From<ResumeTokens> for SharedResumeTokens {
+    fn from(tokens: ResumeTokens) -> Self {
+        Self(Arc::new(RwLock::new(Some(tokens))))
+    }
+}
 
 /// Signs and verifies resume tokens with one secret, the same on every instance.
 #[derive(Clone)]
 pub struct ResumeTokens {
     mac: Hmac<Sha256>,
+    /// Of a secret that was given up: for checking only.
+    former: Option<Hmac<Sha256>>,
 }
 
 impl ResumeTokens {
@@ -63,7 +87,7 @@ impl ResumeTokens {
         // A key of any length, brought to HMAC's own: hashed, then filled up with zeros (RFC 2104 section 2).
         let mut key = [0; 64];
         key[..32].copy_from_slice(&Sha256::digest(secret));
-        Self { mac: Hmac::new(&key.into()) }
+        Self { mac: Hmac::new(&key.into()), former: None }
     }
 
     /// A token for a guest, good for [`LIFETIME_MS`] from `now_ms`.
@@ -84,7 +108,10 @@ impl ResumeTokens {
         }
         let (body, tag) = token.split_once('.').ok_or(ResumeError::Bad)?;
         let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| ResumeError::Bad)?;
-        self.mac.clone().chain_update(body).verify_slice(&tag).map_err(|_| ResumeError::Bad)?;
+        let signs = |mac: &Hmac<Sha256>| mac.clone().chain_update(body).verify_slice(&tag).is_ok();
+        if !signs(&self.mac) && !self.former.as_ref().is_some_and(signs) {
+            return Err(ResumeError::Bad);
+        }
         let json = URL_SAFE_NO_PAD.decode(body).map_err(|_| ResumeError::Bad)?;
         let payload: Payload = serde_json::from_slice(&json).map_err(|_| ResumeError::Bad)?;
         if now_ms >= payload.exp {
@@ -135,6 +162,21 @@ mod tests {
         for bad in [&other, "", ".", "a.b", "no dot", &"x.".repeat(600)] {
             assert_eq!(tokens().verify(bad, 0), Err(ResumeError::Bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_the_former_secret_signed_is_good_and_the_new_one_signs() {
+        let shared = SharedResumeTokens::default();
+        assert!(shared.get().is_none());
+        shared.renew(b"first");
+        let early = shared.get().unwrap().issue(&UserId::guest(7), "Ana", 0);
+        shared.renew(b"second");
+        let late = shared.get().unwrap().issue(&UserId::guest(7), "Ana", 0);
+        for token in [&early, &late] {
+            assert!(shared.get().unwrap().verify(token, 0).is_ok());
+        }
+        assert!(ResumeTokens::new(b"second").verify(&late, 0).is_ok());
+        assert_eq!(ResumeTokens::new(b"second").verify(&early, 0), Err(ResumeError::Bad));
     }
 
     #[test]

@@ -52,8 +52,11 @@ pub enum BenchError {
     /// There is no Redis to start.
     #[error("cannot start redis-server ({0}); Debian and Ubuntu have it: apt-get install redis-server")]
     NoRedis(String),
+    /// There is no nginx to start.
+    #[error("cannot start nginx ({0}); Debian and Ubuntu have it: apt-get install nginx")]
+    NoNginx(String),
     /// A cluster is always started here.
-    #[error("this benchmark kills servers, so it starts its own: without --url")]
+    #[error("this benchmark starts servers of its own: without --url")]
     OwnServers,
     /// The processors cannot be shared out.
     #[error("cannot pin to a core ({0}); --no-pin does without, but then the figures vary more")]

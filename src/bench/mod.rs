@@ -3,11 +3,12 @@
 //! Each run starts this program's own server with nothing set but the limits that would stop a driver, puts server and
 //! driver on a core each, and checks what it counts: a message lost, doubled or out of order is no figure but a failure.
 //!
-//! - [`idle`], [`fanout`], [`publish`], [`cluster`]: what is measured. [`raw`]: what it is compared with.
+//! - [`idle`], [`fanout`], [`publish`], [`cluster`], [`big`]: what is measured. [`raw`]: what it is compared with.
 //! - [`swarm`], [`client`], [`target`], [`frames`], [`wire`]: many clients on one thread.
 //! - [`flight`], [`window`], [`ledger`]: what is counted.
 //! - [`setup`], [`child`], [`pin`]: the server under test. [`report`]: the figures.
 
+mod big;
 mod child;
 mod client;
 mod cluster;
@@ -32,6 +33,7 @@ use std::io;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use big::{BigArgs, CrowdArgs};
 pub(crate) use child::port_in;
 use cluster::ClusterArgs;
 pub use error::BenchError;
@@ -61,6 +63,11 @@ enum Bench {
     Publish(PublishArgs),
     /// Three servers over one Redis: latency, throughput, presence after a loss, and a storm of clients that come back.
     Cluster(ClusterArgs),
+    /// 30,000 clients through nginx to three servers: how fast they arrive, where, what all takes, and a message to all.
+    Big(BigArgs),
+    /// The clients of `big`, in a process of their own.
+    #[command(hide = true)]
+    Crowd(CrowdArgs),
     /// The raw writer that `fanout` starts to compare with.
     #[command(hide = true)]
     Raw(RawArgs),
@@ -75,12 +82,16 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
     let common = &args.common;
     let report = match &args.bench {
         Bench::Raw(raw) => return raw::run(raw),
+        Bench::Crowd(crowd) => return crowd.run(),
         Bench::Idle(idle) => measure(common, "idle", &idle.describe(), IdleArgs::settings(), |setup| idle.run(setup)),
         Bench::Fanout(fanout) => measure(common, "fanout", &fanout.describe(), &[], |setup| fanout.run(setup)),
         Bench::Publish(publish) => measure(common, "publish", &publish.describe(), &[], |setup| publish.run(setup)),
         Bench::Cluster(cluster) => {
             let settings = ClusterArgs::settings();
             measure(&common.unpinned(), "cluster", &cluster.describe(), settings, |setup| cluster.run(setup))
+        }
+        Bench::Big(big) => {
+            measure(&common.unpinned(), "big", &big.describe(), BigArgs::settings(), |setup| big.run(setup))
         }
     }?;
     if common.json {

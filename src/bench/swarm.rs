@@ -69,6 +69,20 @@ impl Swarm {
         rooms: &[String],
         limit: Duration,
     ) -> Result<Range<usize>, BenchError> {
+        self.arrive_with(count, rooms, limit, |_| Ok(()))
+    }
+
+    /// The same, and shows `on` every event that comes meanwhile.
+    ///
+    /// # Errors
+    /// As [`Swarm::arrive`], or what `on` gives.
+    pub(super) fn arrive_with(
+        &mut self,
+        count: usize,
+        rooms: &[String],
+        limit: Duration,
+        mut on: impl FnMut(&[u8]) -> Result<(), BenchError>,
+    ) -> Result<Range<usize>, BenchError> {
         let first = self.clients.len();
         let names = rooms.join(",");
         let mut joined = 0;
@@ -85,7 +99,7 @@ impl Swarm {
                     Kind::Error => return Err(refused(event)),
                     _ => {}
                 }
-                Ok(())
+                on(event)
             })?;
             deadline.check()?;
         }

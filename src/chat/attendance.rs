@@ -37,6 +37,39 @@ struct Attendee {
     reason: LeaveReason,
     /// Until when whoever went is expected on another instance, and counts.
     back_by: Option<Millis>,
+    /// Whether it may count by what another instance told of it, while the store does not know that it is here.
+    elsewhere: bool,
+}
+
+impl Attendee {
+    /// One without a connection yet.
+    fn new(user: Arc<User>, reason: LeaveReason) -> Self {
+        let (renamed, unsettled, elsewhere) = (false, false, false);
+        Self { user, holds: 0, known: false, renamed, unsettled, reason, back_by: None, elsewhere }
+    }
+
+    fn is_here(&self) -> bool {
+        self.holds > 0 || self.back_by.is_some()
+    }
+
+    /// How many more are in the room, through this user, than the store knows.
+    fn more(&self) -> i8 {
+        match (self.known, self.is_here()) {
+            (false, true) if !self.elsewhere => 1,
+            (true, false) => -1,
+            _ => 0,
+        }
+    }
+
+    /// Corrects counts that have the user as it stood `before`.
+    fn count_since(&self, before: i8, counts: &mut Counts) {
+        let count = of_role(counts, self.user.role);
+        match self.more() - before {
+            1 => *count += 1,
+            -1 => *count = count.saturating_sub(1),
+            _ => {}
+        }
+    }
 }
 
 /// Somebody the store has to hear about.
@@ -54,24 +87,16 @@ pub struct Change {
 }
 
 impl Attendance {
-    /// A connection of `user` came.
-    pub fn enter(&mut self, user: &Arc<User>) {
+    /// A connection of `user` came. `returns`: it was in the room before, on this instance or another, where it may count
+    /// still; then the store has to say first that it is one more.
+    pub fn enter(&mut self, user: &Arc<User>, returns: bool) {
         let attendee = match self.users.entry(user.id.clone()) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Attendee {
-                user: user.clone(),
-                holds: 0,
-                known: false,
-                renamed: false,
-                unsettled: false,
-                reason: LeaveReason::Closed,
-                back_by: None,
-            }),
+            Entry::Vacant(new) => new.insert(Attendee::new(user.clone(), LeaveReason::Closed)),
         };
-        let counted = attendee.holds > 0 || attendee.back_by.is_some();
         if *attendee.user != **user {
             // Came back under another name, or with another role, before it was gone.
-            if counted {
+            if attendee.is_here() {
                 let count = of_role(&mut self.counts, attendee.user.role);
                 *count = count.saturating_sub(1);
                 *of_role(&mut self.counts, user.role) += 1;
@@ -80,14 +105,16 @@ impl Attendance {
             attendee.renamed = attendee.known;
             Self::unsettle(attendee, &mut self.unsettled);
         }
+        // Where the store said nothing yet, whoever comes is there at least.
+        let returns = returns && self.counts.total() > 0;
+        let before = attendee.more();
         attendee.holds += 1;
         attendee.back_by = None;
         if attendee.holds == 1 {
-            if !counted {
-                *of_role(&mut self.counts, user.role) += 1;
-            }
+            attendee.elsewhere = returns;
             Self::unsettle(attendee, &mut self.unsettled);
         }
+        attendee.count_since(before, &mut self.counts);
     }
 
     /// A connection of the user went, and is not waited for (any longer).
@@ -102,18 +129,16 @@ impl Attendance {
         if attendee.holds == 0 {
             return;
         }
+        let before = attendee.more();
         attendee.holds -= 1;
         if attendee.known {
             attendee.back_by = attendee.back_by.max(back_by);
         }
         if attendee.holds == 0 {
             attendee.reason = reason;
-            if attendee.back_by.is_none() {
-                let count = of_role(&mut self.counts, attendee.user.role);
-                *count = count.saturating_sub(1);
-            }
             Self::unsettle(attendee, &mut self.unsettled);
         }
+        attendee.count_since(before, &mut self.counts);
     }
 
     /// What the store has to hear since the last call. It counts as told; see [`Attendance::failed`].
@@ -140,15 +165,8 @@ impl Attendance {
     /// The store did not hear: those changes are told again with the next collection.
     pub fn failed(&mut self, changes: Vec<Change>) {
         for Change { user, present, reason, back_by } in changes {
-            let attendee = self.users.entry(user.id.clone()).or_insert_with(|| Attendee {
-                user,
-                holds: 0,
-                known: false,
-                renamed: false,
-                unsettled: false,
-                reason,
-                back_by,
-            });
+            let attendee = self.users.entry(user.id.clone());
+            let attendee = attendee.or_insert_with(|| Attendee { back_by, ..Attendee::new(user, reason) });
             attendee.known = !present;
             attendee.renamed = false;
             Self::unsettle(attendee, &mut self.unsettled);
@@ -160,12 +178,7 @@ impl Attendance {
         self.counts = counts;
         for id in &self.unsettled {
             let Some(attendee) = self.users.get(id) else { continue };
-            let count = of_role(&mut self.counts, attendee.user.role);
-            match (attendee.known, attendee.holds > 0) {
-                (false, true) => *count += 1,
-                (true, false) if attendee.back_by.is_none() => *count = count.saturating_sub(1),
-                _ => {}
-            }
+            attendee.count_since(0, &mut self.counts);
         }
     }
 
@@ -208,7 +221,7 @@ mod tests {
     #[test]
     fn three_tabs_are_one_user() {
         let mut room = Attendance::default();
-        (0..3).for_each(|_| room.enter(&user(1)));
+        (0..3).for_each(|_| room.enter(&user(1), false));
         assert_eq!(room.counts().guests, 1);
         assert_eq!(room.collect().len(), 1);
         (0..2).for_each(|_| room.leave(&user(1).id, LeaveReason::Closed));
@@ -222,8 +235,8 @@ mod tests {
     #[test]
     fn who_is_expected_elsewhere_counts_on() {
         let mut room = Attendance::default();
-        (0..2).for_each(|_| room.enter(&user(1)));
-        room.enter(&user(2));
+        (0..2).for_each(|_| room.enter(&user(1), false));
+        room.enter(&user(2), false);
         room.collect();
         room.leave_until(&user(1).id, LeaveReason::Drained, Some(50));
         room.leave_until(&user(1).id, LeaveReason::Drained, Some(40));
@@ -240,15 +253,38 @@ mod tests {
     }
 
     #[test]
+    fn who_returns_may_count_already() {
+        let mut room = Attendance::default();
+        room.enter(&user(1), true);
+        assert_eq!(room.counts().guests, 1, "it is there at least");
+        room.collect();
+        room.settle(Counts { guests: 5, ..Counts::default() });
+        room.enter(&user(2), true);
+        room.enter(&user(3), false);
+        room.settle(Counts { guests: 5, ..Counts::default() });
+        assert_eq!(room.counts().guests, 6, "one of the five may be the second");
+        let changes = room.collect();
+        room.failed(changes);
+        room.settle(Counts { guests: 5, ..Counts::default() });
+        assert_eq!(room.counts().guests, 6, "nothing was said of them");
+        room.collect();
+        room.settle(Counts { guests: 7, ..Counts::default() });
+        room.leave(&user(2).id, LeaveReason::Closed);
+        assert_eq!(room.counts().guests, 6);
+        room.leave(&user(3).id, LeaveReason::Closed);
+        assert_eq!(room.counts().guests, 5);
+    }
+
+    #[test]
     fn who_is_back_before_it_was_told_never_went() {
         let mut room = Attendance::default();
-        room.enter(&user(1));
+        room.enter(&user(1), false);
         room.leave_until(&user(1).id, LeaveReason::Drained, Some(50));
         assert_eq!(room.counts().guests, 0, "the store knows nobody to keep");
-        room.enter(&user(1));
+        room.enter(&user(1), false);
         room.collect();
         room.leave_until(&user(1).id, LeaveReason::Drained, Some(50));
-        room.enter(&user(1));
+        room.enter(&user(1), false);
         assert_eq!((room.counts().guests, room.collect()), (1, vec![]));
         room.leave(&user(1).id, LeaveReason::Closed);
         assert_eq!((room.counts().guests, room.collect()[0].back_by), (0, None));
@@ -257,7 +293,7 @@ mod tests {
     #[test]
     fn who_comes_and_goes_between_collections_is_told_to_nobody() {
         let mut room = Attendance::default();
-        room.enter(&user(1));
+        room.enter(&user(1), false);
         room.leave(&user(1).id, LeaveReason::Closed);
         assert!(room.collect().is_empty() && room.is_empty());
     }
@@ -265,24 +301,24 @@ mod tests {
     #[test]
     fn what_the_store_did_not_hear_is_told_again() {
         let mut room = Attendance::default();
-        room.enter(&user(1));
+        room.enter(&user(1), false);
         let changes = room.collect();
         room.failed(changes.clone());
         assert_eq!(room.collect(), changes);
         room.leave(&user(1).id, LeaveReason::Closed);
         let gone = room.collect();
         room.failed(gone.clone());
-        room.enter(&user(1));
+        room.enter(&user(1), false);
         assert!(room.collect().is_empty(), "the store never heard that the user went");
     }
 
     #[test]
     fn who_comes_back_under_another_name_is_told_by_it() {
         let mut room = Attendance::default();
-        room.enter(&user(1));
+        room.enter(&user(1), false);
         room.collect();
         let renamed = Arc::new(User { name: "y".into(), role: Role::Admin, ..(*user(1)).clone() });
-        room.enter(&renamed);
+        room.enter(&renamed, false);
         assert_eq!(room.counts(), Counts { admins: 1, ..Counts::default() });
         let known = Change { user: renamed, present: true, reason: LeaveReason::Closed, back_by: None };
         assert_eq!(room.collect(), [known]);
@@ -311,7 +347,7 @@ mod tests {
             for (who, comes, then) in steps {
                 if comes {
                     here[who as usize] += 1;
-                    room.enter(&user(who));
+                    room.enter(&user(who), false);
                 } else if here[who as usize] > 0 {
                     here[who as usize] -= 1;
                     room.leave(&user(who).id, LeaveReason::Closed);

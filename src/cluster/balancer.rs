@@ -15,7 +15,7 @@ use super::{
     error::ClusterError,
     nginx::{Layout, Workers},
     probe,
-    process::Process,
+    process::{Process, group},
     programs::Programs,
     replica::{ended, local},
 };
@@ -60,6 +60,22 @@ impl Cluster {
         let files = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
         let workers = Workers::for_limit(files);
         Ok(Layout { folder: self.folder.nginx(), listen, replicas, strategy: self.state.strategy, workers })
+    }
+
+    /// Workers whose master was killed go on: they are asked to take nobody any more, and end with their last socket.
+    ///
+    /// # Errors
+    /// If they do not give the port back.
+    pub(super) fn retire_workers(&self) -> Result<(), ClusterError> {
+        let left = self.state.nginx.as_ref().map(Process::left_behind).unwrap_or_default();
+        if left.is_empty() {
+            return Ok(());
+        }
+        left.iter().for_each(|worker| worker.signal(Signal::QUIT));
+        let given_back =
+            || Ok((!left.iter().any(|worker| worker.is_alive() && takes_newcomers(worker.pid))).then_some(()));
+        self.interrupt.until("the end of the old workers of nginx", LIMIT, given_back)?;
+        Ok(())
     }
 
     fn start_nginx(&mut self, layout: &Layout) -> Result<(), ClusterError> {
@@ -120,9 +136,7 @@ fn shows(port: u16, layout: &Layout) -> bool {
 
 /// The workers of a master that take newcomers.
 fn workers(master: u32) -> BTreeSet<u32> {
-    let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap_or_default();
-    let children = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
-    children.filter(|pid| takes_newcomers(*pid)).collect()
+    group(master).into_iter().filter(|pid| takes_newcomers(*pid)).collect()
 }
 
 fn takes_newcomers(pid: u32) -> bool {

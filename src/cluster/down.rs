@@ -46,7 +46,8 @@ impl Cluster {
         let numbers: Vec<_> = self.state.replicas.iter().map(|replica| replica.number).collect();
         let ended = self.drain(&numbers, args.patience)?;
         if let Some(nginx) = self.state.nginx.take() {
-            end(&[nginx], NGINX_LIMIT);
+            end(std::slice::from_ref(&nginx), NGINX_LIMIT);
+            end(&nginx.left_behind(), NGINX_LIMIT);
         }
         if let Some(redis) = &self.state.redis {
             // SIGTERM is to Redis what SHUTDOWN is: the file that it appends to is complete on the disk when it ends.

@@ -41,20 +41,23 @@ pub(super) fn show(state: &State, folder: &Folder, args: &LogsArgs) -> Result<()
     // Of one there is no doubt whose line it is.
     let width = if logs.len() == 1 { 0 } else { logs.iter().map(|log| log.name.len()).max().unwrap_or_default() };
     let mut out = io::stdout().lock();
-    let done = (|| {
+    let mut show = || -> io::Result<()> {
         for log in &mut logs {
             log.last(&mut out, args.lines, width)?;
         }
-        while args.follow {
-            out.flush()?;
+        out.flush()?;
+        if !args.follow {
+            return Ok(());
+        }
+        loop {
             thread::sleep(LOOK);
             for log in &mut logs {
                 log.more(&mut out, width)?;
             }
+            out.flush()?;
         }
-        out.flush()
-    })();
-    match done {
+    };
+    match show() {
         // Who read it has seen enough (`| head`).
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => Ok(done?),

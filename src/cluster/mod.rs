@@ -91,7 +91,7 @@ pub fn run(args: &ClusterArgs, given: BTreeMap<String, String>) -> Result<(), Cl
         }
         Command::Down(down) => match State::load(&folder)? {
             None => {
-                eprintln!("there is no cluster in {}", folder.path().display());
+                tell(&format!("there is no cluster in {}", folder.path().display()));
                 if down.purge { folder.purge() } else { Ok(()) }
             }
             Some(_) => Cluster::open(args, folder, Interrupt::listen(FINISHING)?, given)?.down(down),
@@ -147,7 +147,7 @@ impl Cluster {
     /// Tells a person what is being done; standard output is for the result.
     fn say(&self, what: &str) {
         if !self.json {
-            eprintln!("{what}");
+            tell(what);
         }
     }
 
@@ -160,6 +160,11 @@ impl Cluster {
     fn show(&self) -> Result<(), ClusterError> {
         survey::show(&self.state, self.json)
     }
+}
+
+/// Tells a person something on standard error. That nobody listens any more is no reason to leave things half done.
+fn tell(what: &str) {
+    let _ = writeln!(io::stderr(), "{what}");
 }
 
 /// Prints the result of a command on standard output.
@@ -185,7 +190,7 @@ fn lock(folder: &Folder, interrupt: &Interrupt) -> Result<FileLock, ClusterError
             Err(LockError::Io(error)) => return Err(ClusterError::file(path)(error)),
             Err(LockError::Held(by)) if !said => {
                 let by = by.map_or_else(String::new, |pid| format!(" (process {pid})"));
-                eprintln!("waiting for another command of this cluster to end{by}");
+                tell(&format!("waiting for another command of this cluster to end{by}"));
                 said = true;
             }
             Err(LockError::Held(_)) => {}

@@ -72,6 +72,16 @@ impl Process {
         }
     }
 
+    /// Those of its process group that it left behind when it ended. No other process gets its number while there is one,
+    /// so another one that has it now is proof that there is none.
+    pub(super) fn left_behind(&self) -> Vec<Self> {
+        let is_another = look(self.pid).is_some_and(|(_, ticks)| ticks != self.start_ticks);
+        if self.boot != boot() || is_another || self.is_alive() {
+            return Vec::new();
+        }
+        group(self.pid).into_iter().filter_map(|pid| Self::of(pid).ok()).filter(Self::is_alive).collect()
+    }
+
     /// Its memory in RAM, in bytes.
     pub(super) fn resident_bytes(&self) -> Option<u64> {
         metrics::process::resident_in(&fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?)
@@ -97,6 +107,19 @@ fn open_log(path: &Path) -> io::Result<File> {
         fs::rename(path, path.with_extension("log.old"))?;
     }
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+/// The processes of a process group.
+pub(super) fn group(leader: u32) -> Vec<u32> {
+    let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let of = |pid: &u32| group_in(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?);
+    pids.filter(|pid| of(pid) == Some(leader)).collect()
+}
+
+fn group_in(stat: &str) -> Option<u32> {
+    // Field 5, and the state is field 3 (proc(5)).
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()
 }
 
 /// State and start time of a process.
@@ -128,8 +151,8 @@ mod tests {
 
     #[test]
     fn reads_the_format_of_proc() {
-        let stat = "7 (a) b) S 1 1 1 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 98765 1 1";
-        assert_eq!(state_in(stat), Some(('S', 98_765)));
+        let stat = "7 (a) b) S 1 6 1 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 98765 1 1";
+        assert_eq!((state_in(stat), group_in(stat)), (Some(('S', 98_765)), Some(6)));
         assert_eq!(state_in("7 (a) S 1"), None);
     }
 
@@ -161,6 +184,23 @@ mod tests {
         }
         assert!(state.is_some() && !process.is_alive());
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn what_it_left_behind_is_found() {
+        let mut leader = Command::new("sh").args(["-c", "sleep 600 & wait"]).process_group(0).spawn().unwrap();
+        let process = Process::of(leader.id()).unwrap();
+        while group(process.pid).len() < 2 {}
+        assert_eq!(process.left_behind(), []);
+        leader.kill().unwrap();
+        while process.is_alive() {}
+        // Before anybody has waited for it, and after.
+        let left = process.left_behind();
+        leader.wait().unwrap();
+        assert_eq!((left.len(), &process.left_behind()[0].pid), (1, &left[0].pid));
+        left[0].signal(Signal::KILL);
+        while left[0].is_alive() {}
+        assert_eq!(process.left_behind(), []);
     }
 
     #[test]

@@ -61,6 +61,7 @@ impl Cluster {
                 numbers
             }
         };
+        let settings = self.state.settings.clone();
         self.take_settings();
         let mut restarted = Vec::new();
         let mut done = Ok(());
@@ -72,15 +73,18 @@ impl Cluster {
             match self.restart_one(number, args.patience) {
                 Ok(replica) => restarted.push(replica),
                 Err(error) => {
+                    // They may be what was wrong: `up` starts this one again as it was.
+                    self.state.settings = settings;
+                    self.save()?;
                     done = Err(error);
                     break;
                 }
             }
         }
         if self.json {
-            put_json(&restarted)?
-        } else {
-            put(table(&restarted))?
+            put_json(&restarted)?;
+        } else if !restarted.is_empty() {
+            put(table(&restarted))?;
         }
         done
     }

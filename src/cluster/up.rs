@@ -50,12 +50,15 @@ impl Cluster {
         if !ran {
             self.state.working_folder = std::env::current_dir()?;
         }
+        let settings = self.state.settings.clone();
         self.take_settings();
+        let has_new_settings = ran && self.state.settings != settings;
         if let Some(strategy) = args.strategy {
             self.state.strategy = strategy;
         }
         let port = args.port.unwrap_or(self.state.port);
         if port != self.state.port || !self.state.nginx.as_ref().is_some_and(Process::is_alive) {
+            self.retire_workers()?;
             need_free(port)?;
         }
         self.state.port = port;
@@ -64,10 +67,14 @@ impl Cluster {
         let wanted = args.replicas.or(known).unwrap_or(DEFAULT_REPLICAS);
         let mut started = Vec::new();
         if let Err(error) = self.bring_up(wanted, &mut started) {
+            self.state.settings = settings;
             self.take_back(&started);
             return Err(error);
         }
         self.shrink(wanted, Patience::default())?;
+        if has_new_settings {
+            self.say("Other settings were taken over; `hubbub cluster restart` gives them to replicas that run.");
+        }
         match (ran, started.is_empty()) {
             (true, true) => self.say("It was running already."),
             (true, false) => self.say("It was running; what was missing was started."),

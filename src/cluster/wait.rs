@@ -12,7 +12,7 @@ use std::{
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::error::ClusterError;
+use super::{error::ClusterError, tell};
 
 /// How often a condition that nothing announces is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -41,7 +41,7 @@ impl Interrupt {
                     if flag.swap(true, Ordering::Relaxed) {
                         std::process::exit(1);
                     }
-                    eprintln!("{said}");
+                    tell(said);
                 }
             });
         });

@@ -65,9 +65,13 @@ pub(super) fn judge(seen: &Inspection) -> Vec<Finding> {
         Ok(()) => Finding::ok("rights", "its user may do all that is needed, and writes are taken"),
         Err(why) => Finding::fail("rights", why.clone(), "config/redis/users.acl has a user with all rights needed"),
     });
+    found.push(user(seen.own_user));
     found.extend(clock(seen.clock));
     match &seen.settings {
-        Ok(settings) => found.extend(self::settings(settings)),
+        Ok(settings) => {
+            let has_file = seen.info.as_ref().is_none_or(|info| info.aof_enabled != Some(false));
+            found.extend(self::settings(settings, has_file));
+        }
         Err(why) => found.push(Finding::note(
             "settings",
             format!("appendfsync, output buffers and timeout cannot be seen: {why}"),
@@ -76,6 +80,17 @@ pub(super) fn judge(seen: &Inspection) -> Vec<Finding> {
         )),
     }
     found
+}
+
+fn user(own: bool) -> Finding {
+    if own {
+        return Finding::ok("user", "one of its own");
+    }
+    Finding::warn(
+        "user",
+        "the one that everybody is: whoever reaches Redis may do all that Hubbub may, and more",
+        "use config/redis/users.acl, and name its user and password in REDIS_URL",
+    )
 }
 
 fn server(info: &ServerInfo) -> Vec<Finding> {
@@ -185,10 +200,10 @@ fn clock(offset: Option<ClockOffset>) -> Option<Finding> {
     })
 }
 
-fn settings(settings: &RedisSettings) -> Vec<Finding> {
+fn settings(settings: &RedisSettings, has_file: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     let fsync = "appendfsync";
-    found.push(match settings.appendfsync.as_deref() {
+    let fsynced = match settings.appendfsync.as_deref() {
         Some("everysec") => Finding::ok(fsync, "everysec: a host that fails loses a second, which instances put back"),
         Some("always") => {
             Finding::ok(fsync, "always: nothing is lost with the host, and each write waits for the disk")
@@ -197,7 +212,9 @@ fn settings(settings: &RedisSettings) -> Vec<Finding> {
             Finding::warn(fsync, format!("{other}: a host that fails loses half a minute"), "set appendfsync everysec")
         }
         None => Finding::note(fsync, "it does not say", "set appendfsync everysec"),
-    });
+    };
+    // Without a file it says nothing.
+    found.extend(has_file.then_some(fsynced));
     found.push(buffers(settings.pubsub_buffer));
     found.push(match settings.timeout {
         Some(0) => Finding::ok("timeout", "0: idle connections stay"),
@@ -264,6 +281,7 @@ mod tests {
     #[test]
     fn one_that_is_set_up_as_shipped_is_well() {
         let seen = Inspection {
+            own_user: true,
             info: Some(good()),
             rights: Ok(()),
             clock: Some(ClockOffset { offset_ms: -3, within_ms: 1 }),
@@ -293,9 +311,11 @@ mod tests {
         }
         let valkey = ServerInfo { version: "7.2.4".into(), valkey: Some("8.0.1".into()), ..good() };
         assert_eq!((version(&valkey).level, version(&valkey).what), (Level::Ok, "Valkey 8.0.1".to_owned()));
-        let lax = settings(&settings_of("no", (64 << 10, 32 << 10), 300));
+        let lax = settings(&settings_of("no", (64 << 10, 32 << 10), 300), true);
         let warned = [("appendfsync", Level::Warn), ("output buffers", Level::Warn), ("timeout", Level::Warn)];
         assert_eq!(bad(&lax), warned);
+        assert_eq!(settings(&settings_of("no", BUFFERS, 0), false).len(), 2, "nothing of a file that is not");
+        assert_eq!((user(true).level, user(false).level), (Level::Ok, Level::Warn));
         assert_eq!(buffers(Some(DEFAULT_BUFFERS)).level, Level::Note);
         assert_eq!(buffers(Some((0, 0))).level, Level::Ok);
     }

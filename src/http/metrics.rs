@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::{guard, peers, reply::Answer, state::AppState};
 use crate::{
     auth::keys::Scope,
+    broker::InstanceInfo,
     metrics::{
         exposition::{self, OPEN_METRICS, PROMETHEUS},
         report::{Chat, Cluster, InstanceReport, PubSub, Report, rfc3339},
@@ -49,8 +50,13 @@ async fn text(state: &AppState, form: &'static str) -> Answer {
 /// Sets what is only known by asking.
 async fn look(state: &AppState) {
     let metrics = &state.metrics;
-    let clients = peers::instances(state).await.iter().map(|info| info.connected_clients).sum();
-    set(&metrics.cluster_clients, clients);
+    let instances = peers::instances(state).await;
+    let free = |info: &InstanceInfo| info.headroom.map_or(0, |headroom| headroom.sessions_free);
+    set(&metrics.cluster_clients, instances.iter().map(|info| info.connected_clients).sum());
+    set(&metrics.cluster_headroom_sessions, instances.iter().map(free).sum());
+    let here = (state.measure)();
+    set(&metrics.headroom_sessions, here.sessions_free);
+    metrics.headroom_newcomers.set(here.newcomers_per_second.into());
     set(&metrics.connections_limit, state.places.max());
     set(&metrics.limiter_keys, state.limits.remembered());
     set(&metrics.distributed, usize::from(state.broker.mode() != Mode::Standalone));

@@ -1,6 +1,6 @@
 //! A server without sockets, for the tests of the routes: a store in a folder of its own, and a hub that only answers.
 
-use std::sync::{Arc, OnceLock, atomic::AtomicU64};
+use std::sync::{Arc, atomic::AtomicU64};
 
 use actix::{Actor, Context, Handler, MessageResult};
 use actix_web::{HttpResponse, web::Data};
@@ -134,7 +134,7 @@ pub(super) async fn fixture(change: impl FnOnce(&mut Config, &mut LimitsConfig))
     sessions.put_admin(&boss, PASSWORD).await.unwrap();
     let jwt = Jwt::new(auth.jwt_secret.as_ref()).unwrap();
     let names = Names::new(store.clone(), Some(boss.folded));
-    let resume = Arc::new(OnceLock::from(ResumeTokens::new(b"secret")));
+    let resume = ResumeTokens::new(b"secret").into();
     let identify = Identify::new(jwt, resume, sessions.clone(), names, store.clone(), clock.clone(), &auth);
     let generate = |scope: Scope| (scope, Generated::new(scope.as_str(), &[scope]).unwrap());
     let keys = [Scope::Metrics, Scope::Read, Scope::Post, Scope::Admin].map(generate);

@@ -46,6 +46,12 @@ labels! {
         /// Its name on the wire.
         reason: &'static str,
     }
+    /// Why a room's log was read: `gap` and `fork` for what came with a number that did not fit, `check` for one that may
+    /// have lost or missed something, `join` for those who came.
+    CatchupLabel {
+        /// Which.
+        reason: &'static str,
+    }
     /// A command.
     CommandLabel {
         /// Its `type` on the wire; never text from a client.
@@ -146,8 +152,8 @@ series! {
     forks: Counter;
     /// Logs found to have lost what was delivered, and given a new epoch.
     epochs_moved: Counter;
-    /// Gaps filled from the log.
-    catchups: Counter;
+    /// Times something of a room came from a read of its log rather than live, by the reason of the read.
+    catchups: Family<CatchupLabel, Counter>;
     /// Entries delivered late, from a read of the log.
     recovered_entries: Counter;
     /// Gaps the log could not fill: everyone in the room was given a fresh position.
@@ -188,6 +194,12 @@ series! {
     instances_live: Gauge;
     /// Connections open on all instances that live, by what each said last; those of this one while Redis is away.
     cluster_clients: Gauge;
+    /// Connections that this instance can still take; 0 while it takes none.
+    headroom_sessions: Gauge;
+    /// Newcomers a second that this instance can take, by how busy it is; 0 while it takes none.
+    headroom_newcomers: Gauge;
+    /// Connections that all instances that live can still take, by what each said last.
+    cluster_headroom_sessions: Gauge;
     /// Seconds since Redis last heard that this instance lives; 0 for a server that stands alone.
     heartbeat_age_seconds: Age;
     /// Seconds since this instance began to drain; 0 before.

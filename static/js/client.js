@@ -214,11 +214,13 @@ export class HubbubClient {
    * @returns {Promise<{entries: object[], more: boolean}>} oldest first
    */
   async history(room, { before = this.#rooms.get(room)?.timeline.oldestSeq, limit } = {}) {
-    const epoch = this.#rooms.get(room)?.timeline.position?.epoch;
+    const asked = this.#rooms.get(room)?.timeline;
+    const resets = asked?.resets;
     const page = await this.#ask({ type: 'history', room, before, limit });
     const timeline = this.#rooms.get(room)?.timeline;
-    // A page asked for before the room was read afresh belongs to something else.
-    if (timeline?.position?.epoch === epoch && timeline?.oldestSeq === before) timeline?.prepend(page.entries, page.more);
+    // A page asked for before the room was read afresh belongs to something else, even in the same epoch: what was
+    // edited or deleted meanwhile comes with no event any more.
+    if (timeline && timeline === asked && timeline.resets === resets && timeline.oldestSeq === before) timeline.prepend(page.entries, page.more);
     return page;
   }
 

@@ -23,6 +23,7 @@ export class Completion {
     for (const change of ['input', 'click', 'focus']) this.#text.addEventListener(change, () => this.#look());
     this.#text.addEventListener('keyup', ({ key }) => ['ArrowLeft', 'ArrowRight', 'Home', 'End'].includes(key) && this.#look());
     this.#text.addEventListener('blur', () => this.#close());
+    addEventListener('hashchange', () => this.#close()); // another room has another draft
     // The box keeps the focus.
     this.#list.addEventListener('pointerdown', (event) => event.preventDefault());
     this.#list.addEventListener('click', ({ target }) => this.#take([...this.#list.children].indexOf(target.closest('[role="option"]'))));
@@ -58,6 +59,7 @@ export class Completion {
   #key(event) {
     if (this.#found.length === 0 || event.isComposing || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const count = this.#found.length;
+    if (nameAt(this.#text.value, this.#text.selectionStart)?.from !== this.#from) return this.#close();
     if (event.key === 'ArrowDown') this.#mark((this.#at + 1) % count);
     else if (event.key === 'ArrowUp') this.#mark((this.#at + count - 1) % count);
     else if (event.key === 'Tab') this.#take(this.#at);

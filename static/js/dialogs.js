@@ -17,6 +17,7 @@ export function showHelp() {
     for (const [where, keys] of SHORTCUTS) $('shortcuts').append(element('h3', {}, where), element('dl', {}, ...keys.flatMap(row)));
   }
   $('help').showModal();
+  $('help').scrollTop = 0; // the button at its end has the focus
 }
 
 function row({ keys, says }) {

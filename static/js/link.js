@@ -11,7 +11,7 @@ export class Link {
   #socket;
   #timers;
   #timer = null;
-  #heartbeatMs = null;
+  #heardAt = 0;
   #onEvent;
   #onEnd;
 
@@ -38,8 +38,15 @@ export class Link {
 
   /** Starts to look for life signs. @param {number} heartbeatMs from `welcome` */
   watch(heartbeatMs) {
-    this.#heartbeatMs = heartbeatMs;
-    this.#heard();
+    const longest = heartbeatMs + PATIENCE_MS;
+    this.#heardAt = this.#timers.now();
+    // A timer for each of a thousand messages a second would be dear: one looks when the last of them was.
+    const look = () => {
+      const quiet = Math.max(0, this.#timers.now() - this.#heardAt);
+      if (quiet < longest) this.#wait(longest - quiet, look);
+      else this.#ask(look);
+    };
+    this.#wait(longest, look);
   }
 
   /** @param {object} command */
@@ -54,16 +61,15 @@ export class Link {
   }
 
   #receive(data) {
-    if (this.#heartbeatMs !== null) this.#heard();
+    this.#heardAt = this.#timers.now();
     const event = parse(data);
     if (event) this.#onEvent(event);
   }
 
-  #heard() {
-    this.#wait(this.#heartbeatMs + PATIENCE_MS, () => {
-      this.send({ type: 'ping' });
-      this.#wait(PATIENCE_MS, () => this.#abandon());
-    });
+  #ask(look) {
+    this.#heardAt = -Infinity;
+    this.send({ type: 'ping' });
+    this.#wait(PATIENCE_MS, () => (this.#heardAt > -Infinity ? look() : this.#abandon()));
   }
 
   // The close handshake of a dead line takes minutes: nobody waits for it.

@@ -57,6 +57,8 @@ export class LogView {
     $('older').addEventListener('click', () => this.#older(true));
     this.#log.addEventListener('click', (event) => this.#clicked(event));
     this.#log.addEventListener('pointerover', ({ target }) => !this.#toolbar.focused && this.#attach(itemOf(target)));
+    this.#log.addEventListener('pointerleave', ({ pointerType }) => pointerType === 'mouse' && this.#left(document.activeElement));
+    this.#log.addEventListener('focusout', ({ relatedTarget }) => relatedTarget && !this.#log.matches(':hover') && this.#left(relatedTarget));
     let pressing = false;
     this.#log.addEventListener('pointerdown', () => (pressing = true));
     addEventListener('pointerup', () => (pressing = false));
@@ -250,6 +252,11 @@ export class LogView {
   #attach(item) {
     const shown = item && this.#shown.get(item.dataset.id);
     if (shown) this.#toolbar.attach(item, shown.message, this.#me);
+  }
+
+  // Nobody is at a message any more. A dialog gives the focus back to the button that opened it.
+  #left(to) {
+    if (!this.#log.contains(to) && !document.querySelector('dialog[open]')) this.#toolbar.attach(null);
   }
 
   // One message at a time can be tabbed to, with the buttons in it.

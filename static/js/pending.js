@@ -31,6 +31,7 @@ export class Pending {
     const list = $('pending');
     if (items.length === 0 && this.#shown.size === 0) return;
     const focused = list.contains(document.activeElement) ? document.activeElement : null;
+    const byKey = focused?.matches(':focus-visible');
     const at = focused && [...list.children].indexOf(focused.closest('li'));
     const before = this.#shown;
     this.#shown = new Map();
@@ -44,13 +45,14 @@ export class Pending {
     [...this.#shown.values()].forEach(({ node }, place) => {
       if (list.children[place] !== node) list.insertBefore(node, list.children[place] ?? null);
     });
-    if (focused && !focused.isConnected) this.#refocus(list, at, focused.dataset.action);
+    if (focused && !focused.isConnected) this.#refocus(list, at, focused.dataset.action, byKey);
   }
 
   // What had the focus is gone: on to what stands there now, or back to writing.
-  #refocus(list, at, action) {
-    const next = list.children[at]?.querySelector(`[data-action="${action}"]`) ?? list.querySelector('button') ?? $('text');
-    if (next !== $('text') || matchMedia('(hover: hover)').matches) next.focus();
+  #refocus(list, at, action, byKey) {
+    const next = list.children[at]?.querySelector(`[data-action="${action}"]`) ?? list.querySelector('button');
+    // Who tapped is not to get a keyboard on the screen.
+    if (next || byKey) (next ?? $('text')).focus();
   }
 }
 

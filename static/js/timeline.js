@@ -35,6 +35,9 @@ export class Timeline {
   #older = false;
   #all = null; // both, until one changes
 
+  /** How often it was read afresh: what was asked for before belongs to something else. */
+  resets = 0;
+
   /** While somebody reads back in it, what is held stays, up to {@link HELD_MAX}. */
   held = false;
 
@@ -85,6 +88,7 @@ export class Timeline {
     if (event.provisional) return { outcome: 'provisional', applied: [] };
     this.#all = null;
     if (event.recovered) return this.#recover(event);
+    this.resets += 1;
     this.#logged = [];
     this.#seqs.clear();
     this.#provisional = [];

@@ -186,8 +186,8 @@ async fn a_cluster_is_started_repaired_scaled_and_stopped() {
     ana.vanish();
     ben.vanish();
 
-    // A replica is lost, then Redis.
-    for lost in ["hubbub-2", "redis"] {
+    // A replica is lost, then Redis, then nginx.
+    for lost in ["hubbub-2", "redis", "nginx"] {
         let pid = part(&operator.status(), lost)["pid"].as_u64().unwrap() as u32;
         signal(pid, "KILL");
         until("its end", async || (!runs(pid)).then_some(())).await;
@@ -204,9 +204,16 @@ async fn a_cluster_is_started_repaired_scaled_and_stopped() {
     assert_eq!((names(&smaller), &part(&smaller, "hubbub-1")["pid"]), (vec!["redis", "hubbub-1", "nginx"], &kept));
     let room = operator.ok(&["scale", "--json"]).json();
     assert_eq!((&room["replicas"][0]["name"], &room["total"]["clients"]), (&json!("hubbub-1"), &json!(0)));
+    let most = room["replicas"][0]["maxClients"].as_u64().unwrap();
+    assert_eq!(room["total"]["headroom"], json!(most), "nobody is there: {room}");
     let restarted = operator.ok(&["restart", "hubbub-1", "--json"]).json();
     assert_eq!((&restarted[0]["name"], &restarted[0]["killed"]), (&json!("hubbub-1"), &json!(false)));
     assert_ne!(part(&operator.status(), "hubbub-1")["pid"], kept);
+
+    // A restart that cannot go well is over with the first replica, and what it brought is forgotten.
+    let failed = Done::of(operator.command(&["restart"]).env("JWT_SECRET", "short").output().unwrap());
+    assert!(failed.code == Some(1) && failed.err.contains("JWT_SECRET"), "{}", failed.err);
+    assert_eq!(operator.up(&["--json"]).json()["healthy"], true);
 
     // Its end, and what stays.
     let pids = pids(&operator.status());
@@ -251,12 +258,8 @@ async fn ctrl_c_takes_back_what_was_started() {
     let operator = Operator::new();
     let mut up = operator.command(&["up", "--replicas", "2", "--port", &operator.port.to_string()]);
     let mut up = Running(up.stderr(Stdio::piped()).spawn().unwrap());
-    let said = BufReader::new(up.0.stderr.take().unwrap()).lines();
-    for line in said.map_while(Result::ok) {
-        if line == "starting hubbub-2" {
-            break;
-        }
-    }
+    let mut said = BufReader::new(up.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(said.any(|line| line == "starting hubbub-2"));
     let redis = until("a replica to be remembered", async || {
         let remembered = operator.remembered();
         remembered["replicas"][1]["process"]["pid"].as_u64()?;
@@ -265,6 +268,7 @@ async fn ctrl_c_takes_back_what_was_started() {
     .await as u32;
     assert!(runs(redis));
     signal(up.0.id(), "INT");
+    assert!(said.any(|line| line.contains("taking back")));
     assert_eq!(up.0.wait().unwrap().code(), Some(1));
     assert!(!runs(redis));
     let status = operator.status();

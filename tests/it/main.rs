@@ -10,6 +10,7 @@ mod cluster_command;
 mod cluster_faults;
 mod conformance;
 mod contract;
+mod deploy;
 mod drain;
 mod faults;
 mod http_api;

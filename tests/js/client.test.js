@@ -417,6 +417,12 @@ test('history goes before what the room holds, unless the room was read afresh m
   reply('history', { type: 'history', entries: [message(6)], more: false });
   await late;
   assert.deepEqual(texts(), ['afresh']);
+  // In the same epoch, too: what the page says may have been edited since.
+  const later = client.history('tea');
+  server().say(joined({ epoch: 'e2', seq: 9, entries: [message(7, { text: 'afresh' })] }));
+  reply('history', { type: 'history', entries: [message(6)], more: false });
+  await later;
+  assert.deepEqual(texts(), ['afresh']);
 });
 
 test('typing is passed on once in three seconds', () => {

@@ -16,6 +16,7 @@ use crate::{
         position::{Found, Observed},
         recent::Recent,
     },
+    metrics::series::CatchupLabel,
     protocol::{
         entry::{Entry, Numbered},
         event::{Event, Notice, ProvisionalMessage},
@@ -63,11 +64,11 @@ impl Hub {
             Observed::Duplicate | Observed::Waits => {}
             Observed::Gap => {
                 self.metrics.gaps.inc();
-                self.read_log_from_now(key);
+                self.read_log_from_now(key, "gap");
             }
             Observed::Fork => {
                 self.metrics.forks.inc();
-                self.read_log_from_now(key);
+                self.read_log_from_now(key, "fork");
             }
         }
     }
@@ -120,7 +121,7 @@ impl Hub {
             && let Some(key) = self.checks.pop_front()
         {
             if self.room_mut(key).is_some_and(|room| std::mem::take(&mut room.check_due)) {
-                self.read_log_from_now(key);
+                self.read_log_from_now(key, "check");
             }
         }
     }
@@ -170,7 +171,10 @@ impl Hub {
     }
 
     /// Reads a room's log as it is from now on: a read that is under way may have come too early, and is followed by another.
-    fn read_log_from_now(&mut self, key: RoomKey) {
+    fn read_log_from_now(&mut self, key: RoomKey, reason: &'static str) {
+        if let Some(room) = self.room_mut(key) {
+            room.read_for = Some(reason);
+        }
         match self.room_mut(key) {
             Some(room) if room.log_asked => room.read_stale = true,
             _ => self.read_log(key),
@@ -215,8 +219,9 @@ impl Hub {
             }
         };
         let result = room.track.found(found);
+        let reason = room.read_for.take().unwrap_or("join");
         if !result.deliver.is_empty() || result.moved {
-            self.metrics.catchups.inc();
+            self.metrics.catchups.get_or_create(&CatchupLabel { reason }).inc();
         }
         self.metrics.recovered_entries.inc_by(result.deliver.len() as u64);
         self.metrics.unrecoverable_gaps.inc_by(u64::from(result.moved));

@@ -50,7 +50,7 @@ impl Hub {
             }
             return known.joins.push(JoinAsked { id, room: name, since });
         }
-        let (key, turn) = match self.enter(connection, &name) {
+        let (key, turn) = match self.enter(connection, &name, since.is_some()) {
             Ok(entered) => entered,
             Err(refusal) => return self.refuse(connection, id, Some(name), refusal),
         };
@@ -73,8 +73,8 @@ impl Hub {
         }
     }
 
-    /// Puts a connection into a room, to wait there for its position.
-    fn enter(&mut self, connection: ConnectionId, name: &RoomName) -> Result<(RoomKey, u32), Refusal> {
+    /// Puts a connection into a room, to wait there for its position. `returns`: it was there before.
+    fn enter(&mut self, connection: ConnectionId, name: &RoomName, returns: bool) -> Result<(RoomKey, u32), Refusal> {
         let Some(known) = self.connections.get(&connection) else { return Err(busy()) };
         let key = self.names.get(name).copied();
         let standing = key.and_then(|key| known.standing(key));
@@ -88,9 +88,10 @@ impl Hub {
         };
         self.step_out(connection, key);
         if standing.is_none() {
+            let returns = returns && !self.alone;
             let Some(room) = self.room_mut(key) else { return Err(busy()) };
             room.connections += 1;
-            room.attendance.enter(&user);
+            room.attendance.enter(&user, returns);
             self.unsettled.push(key);
         } else if matches!(standing, Some(Standing::Provisional(_)))
             && let Some(room) = self.room_mut(key)

@@ -43,6 +43,8 @@ pub(super) struct Room {
     pub(super) questions: u32,
     /// Whether one of these reads on from the position.
     pub(super) log_asked: bool,
+    /// Why it is read, if not for those who join.
+    pub(super) read_for: Option<&'static str>,
     /// Whether something was missed since that one was asked: it may have read too early.
     pub(super) read_stale: bool,
     /// Whether one of these is about presence; changes go to the store one batch at a time.
@@ -145,6 +147,7 @@ impl Room {
             told_otherwise: false,
             questions: 0,
             log_asked: false,
+            read_for: None,
             read_stale: false,
             presence_asked: false,
             graces: 0,

@@ -4,7 +4,7 @@
 //! - [`latency`], [`presence`], [`storm`]: what is measured; the rate is that of `publish`. [`nodes`], [`redis`]: with what.
 
 mod latency;
-mod nodes;
+pub(super) mod nodes;
 mod presence;
 mod redis;
 mod storm;

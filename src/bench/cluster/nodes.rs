@@ -14,20 +14,20 @@ use crate::{
 };
 
 /// How many servers.
-pub(super) const SERVERS: usize = 3;
+pub(in crate::bench) const SERVERS: usize = 3;
 
 /// How long a server may take to reach Redis, and how often it is looked whether it has.
 const LINK_LIMIT: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What every server is given beside its limits, its name and where Redis is.
-pub(super) const DISTRIBUTED: (&str, &str) = ("ENABLE_DISTRIBUTED_CHAT", "true");
+pub(in crate::bench) const DISTRIBUTED: (&str, &str) = ("ENABLE_DISTRIBUTED_CHAT", "true");
 
 /// The servers and their Redis. All are killed when this goes.
-pub(super) struct Nodes {
+pub(in crate::bench) struct Nodes {
     servers: Vec<Child>,
     /// Ends after those that use it.
-    _redis: Redis,
+    redis: Redis,
 }
 
 impl Nodes {
@@ -35,18 +35,26 @@ impl Nodes {
     ///
     /// # Errors
     /// If one of them does not come up.
-    pub(super) fn start(folder: &Path) -> Result<Self, BenchError> {
+    pub(in crate::bench) fn start(folder: &Path) -> Result<Self, BenchError> {
+        Self::start_with(folder, &[DISTRIBUTED])
+    }
+
+    /// The same with these settings of each.
+    ///
+    /// # Errors
+    /// If one of them does not come up.
+    pub(in crate::bench) fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Result<Self, BenchError> {
         let redis = Redis::start(folder)?;
         let url = redis.url();
         let mut servers = Vec::new();
         for number in 1..=SERVERS {
-            let name = format!("bench-{number}");
-            let own = [DISTRIBUTED, ("REDIS_URL", url.as_str()), ("INSTANCE_ID", name.as_str())];
-            let settings: Vec<_> = NO_LIMITS.into_iter().chain(own).collect();
+            let name = name_of(number);
+            let own = [("REDIS_URL", url.as_str()), ("INSTANCE_ID", name.as_str())];
+            let settings: Vec<_> = NO_LIMITS.into_iter().chain(own).chain(settings.iter().copied()).collect();
             servers.push(Child::start(&["serve"], &settings, folder, false)?);
         }
         let deadline = Deadline::new("the way of the servers to Redis", LINK_LIMIT);
-        let mut nodes = Self { servers, _redis: redis };
+        let mut nodes = Self { servers, redis };
         while !nodes.servers.iter().all(|server| is_healthy(server.address())) {
             deadline.check().map_err(|error| nodes.explain(error))?;
             thread::sleep(LOOK_AGAIN);
@@ -55,22 +63,46 @@ impl Nodes {
     }
 
     /// Where they are, in order.
-    pub(super) fn targets(&self) -> Vec<Target> {
+    pub(in crate::bench) fn targets(&self) -> Vec<Target> {
         self.servers.iter().map(|server| Target::local(server.address())).collect()
+    }
+
+    /// Where they listen, in order.
+    pub(in crate::bench) fn addresses(&self) -> Vec<SocketAddr> {
+        self.servers.iter().map(Child::address).collect()
+    }
+
+    /// Their processes, in order.
+    pub(in crate::bench) fn processes(&self) -> Vec<u32> {
+        self.servers.iter().map(Child::id).collect()
+    }
+
+    /// The process of their Redis.
+    pub(in crate::bench) fn redis(&self) -> u32 {
+        self.redis.id()
+    }
+
+    /// The name that the one at an index tells clients.
+    pub(in crate::bench) fn name(&self, index: usize) -> String {
+        name_of(index + 1)
     }
 
     /// Ends one as the loss of its machine would.
     ///
     /// # Errors
     /// If it cannot be waited for.
-    pub(super) fn kill(&mut self, number: usize) -> Result<(), BenchError> {
+    pub(in crate::bench) fn kill(&mut self, number: usize) -> Result<(), BenchError> {
         self.servers.get_mut(number).map_or(Ok(()), Child::kill)
     }
 
     /// Adds what the servers logged to an error that their failure may explain.
-    pub(super) fn explain(&mut self, error: BenchError) -> BenchError {
+    pub(in crate::bench) fn explain(&mut self, error: BenchError) -> BenchError {
         self.servers.iter_mut().fold(error, |error, server| server.explain(error))
     }
+}
+
+fn name_of(number: usize) -> String {
+    format!("bench-{number}")
 }
 
 /// Whether a server can use its store.

@@ -73,6 +73,11 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Its process.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     fn last_line(&self) -> String {
         let log = fs::read_to_string(self.folder.join(LOG)).unwrap_or_default();
         log.lines().last().unwrap_or("it says nothing").to_owned()

@@ -4,15 +4,15 @@
 //! which takes the key away. Either says so first; they differ by what the machines' clocks differ, against lives of
 //! minutes to days. Only these keys, and the markers of rooms nobody reads any more, ever expire.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fred::{
     error::Error,
     interfaces::{HashesInterface, KeysInterface},
-    types::{FromValue, SetOptions, scripts::Script},
+    types::{FromValue, scripts::Script},
 };
 use futures_util::FutureExt;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{
     bans::Bans,
@@ -43,26 +43,36 @@ pub struct RedisAccounts(Arc<Inner>);
 
 struct Inner {
     context: Arc<Context>,
-    secret: OnceLock<[u8; 32]>,
+    secret: Mutex<Option<KeptSecret>>,
     bans: Mutex<Bans>,
+}
+
+/// The secret that resume tokens are signed with.
+#[derive(Clone, Copy)]
+struct KeptSecret {
+    bytes: [u8; 32],
+    /// When it was made, by Redis' clock.
+    made: Millis,
 }
 
 impl RedisAccounts {
     pub(super) fn new(context: Arc<Context>) -> Self {
-        Self(Arc::new(Inner { context, secret: OnceLock::new(), bans: Mutex::default() }))
+        Self(Arc::new(Inner { context, secret: Mutex::default(), bans: Mutex::default() }))
     }
 
-    /// Puts back what must be there, after Redis may have lost it: the secret that this instance signs with. Accounts
-    /// that are lost are lost. Does not ask whether the link is up: it is part of getting there.
+    /// Puts back what must be there, after Redis may have lost it: the secret that this instance signs with. Who started
+    /// meanwhile may have made another; all end up with the older one. Accounts that are lost are lost. Does not ask
+    /// whether the link is up: it is part of getting there.
     ///
     /// # Errors
     /// If Redis does not do it.
     pub(super) async fn reassert(&self) -> Result<(), Unavailable> {
-        let Some(known) = self.0.secret.get() else { return Ok(()) };
-        let kept = self.0.keep_secret(*known).await.map_err(|_| Unavailable)?;
-        if kept != *known {
-            warn!("Redis holds another secret than this instance signs resume tokens with: restart it");
+        let Some(known) = *self.0.secret() else { return Ok(()) };
+        let kept = self.0.keep_secret(known.bytes, Some(known.made)).await.map_err(|_| Unavailable)?;
+        if kept.bytes != known.bytes {
+            info!("Redis holds an older secret of resume tokens than this instance: it takes that");
         }
+        *self.0.secret() = Some(kept);
         Ok(())
     }
 
@@ -71,7 +81,7 @@ impl RedisAccounts {
     /// # Errors
     /// If Redis does not do it, or holds one that cannot be read.
     pub(super) async fn adopt(&self, secret: [u8; 32]) -> Result<[u8; 32], AccountsError> {
-        self.0.keep_secret(secret).await
+        Ok(self.0.keep_secret(secret, None).await?.bytes)
     }
 }
 
@@ -101,14 +111,18 @@ impl Inner {
         self.bans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The secret in Redis, which is `ours` if there was none.
-    async fn keep_secret(&self, ours: [u8; 32]) -> Result<[u8; 32], AccountsError> {
-        let data = &self.context.clients.data;
-        let there: Option<String> = data
-            .set(keys::SECRET, to_hex(&ours), None, Some(SetOptions::NX), true)
-            .await
-            .map_err(|error| self.failed(&error))?;
-        there.map_or(Ok(ours), |text| from_hex(&text).ok_or_else(|| unreadable("the secret")))
+    fn secret(&self) -> MutexGuard<'_, Option<KeptSecret>> {
+        self.secret.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The secret in Redis, which is `ours` if there was none or a younger one. `made`: when, if not just now.
+    async fn keep_secret(&self, ours: [u8; 32], made: Option<Millis>) -> Result<KeptSecret, AccountsError> {
+        let keys = vec![keys::SECRET, keys::SECRET_MADE];
+        let args = vec![to_hex(&ours), made.map_or_else(String::new, |made| made.to_string())];
+        let kept = scripts::run(&scripts::SECRET_KEEP, &self.context.clients.data, keys, args).await;
+        let (text, made): (String, Millis) = kept.map_err(|error| self.failed(&error))?;
+        let bytes = from_hex(&text).ok_or_else(|| unreadable("the secret"))?;
+        Ok(KeptSecret { bytes, made })
     }
 }
 
@@ -278,12 +292,12 @@ impl Accounts for RedisAccounts {
     fn secret(&self) -> Stored<[u8; 32]> {
         let inner = self.0.clone();
         async move {
-            if let Some(known) = inner.secret.get() {
-                return Ok(*known);
+            if let Some(known) = *inner.secret() {
+                return Ok(known.bytes);
             }
             inner.up()?;
-            let kept = inner.keep_secret(rand::random()).await?;
-            Ok(*inner.secret.get_or_init(|| kept))
+            let kept = inner.keep_secret(rand::random(), None).await?;
+            Ok(inner.secret().get_or_insert(kept).bytes)
         }
         .boxed()
     }

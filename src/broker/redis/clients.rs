@@ -15,8 +15,9 @@ use fred::{
 use super::{address, config::RedisConfig};
 use crate::auth::{config::InvalidSetting, secret::Secret};
 
-/// Frames that may wait in this process for the task that takes them; what is more is lost, and every room is read again.
-const MESSAGES_WAITING: usize = 65_536;
+/// Frames that may wait in this process for the task that takes them, a good second of all that Redis can send; what is
+/// more is lost, and every room is read again. Room for them is taken at the start, nearly a kilobyte for each.
+const MESSAGES_WAITING: usize = 8_192;
 /// How often a command is sent again when its connection broke.
 const ATTEMPTS: u32 = 3;
 /// Waits between tries to connect, milliseconds: from, to, factor, and the random part of each.
@@ -46,7 +47,6 @@ impl Clients {
         policy.set_jitter(jitter);
         builder
             .with_performance_config(|performance| {
-                performance.broadcast_channel_capacity = MESSAGES_WAITING;
                 performance.default_command_timeout = timeout;
             })
             .with_connection_config(|connection| {
@@ -68,10 +68,9 @@ impl Clients {
             })
             .set_policy(policy);
         let unusable = |error: Error| InvalidSetting::new(address::KEY, error.details().to_owned());
-        Ok(Self {
-            data: builder.build().map_err(unusable)?,
-            publisher: builder.build().map_err(unusable)?,
-            subscriber: builder.build_subscriber_client().map_err(unusable)?,
-        })
+        let (data, publisher) = (builder.build().map_err(unusable)?, builder.build().map_err(unusable)?);
+        // Nothing but changes of their links comes to the others.
+        builder.with_performance_config(|performance| performance.broadcast_channel_capacity = MESSAGES_WAITING);
+        Ok(Self { data, publisher, subscriber: builder.build_subscriber_client().map_err(unusable)? })
     }
 }

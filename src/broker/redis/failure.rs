@@ -26,9 +26,24 @@ pub(super) fn code(error: &Error) -> Option<&str> {
     error.details().split_ascii_whitespace().next().filter(|word| word.bytes().all(|b| b.is_ascii_uppercase()))
 }
 
+/// What an error says, for people: fred shows an error of the system as Rust does to programmers.
+pub(super) fn plain(error: &Error) -> &str {
+    let details = error.details();
+    let message = details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
+    message.map_or(details, |(message, _)| message)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_of_the_system_are_told_plainly() {
+        let said = |details: &'static str| plain(&Error::new(ErrorKind::IO, details)).to_owned();
+        let refused = r#"Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }"#;
+        assert_eq!(said(refused), "Connection refused");
+        assert_eq!(said("WRONGPASS invalid username-password pair"), "WRONGPASS invalid username-password pair");
+    }
 
     #[test]
     fn refusals_and_timeouts_are_told_from_the_rest() {

@@ -25,6 +25,7 @@ use super::{
     clients::Clients,
     config::RedisConfig,
     context::Context,
+    failure,
     keys::{self, RoomKeys},
     log::IDEMPOTENCY_MS,
     scripts,
@@ -254,12 +255,12 @@ pub(super) async fn connect(client: &Client) -> Result<(), String> {
     let mut errors = client.error_rx();
     let first = async {
         match errors.recv().await {
-            Ok((error, _)) => error.details().to_owned(),
+            Ok((error, _)) => failure::plain(&error).to_owned(),
             Err(error) => error.to_string(),
         }
     };
     tokio::select! {
-        connected = client.init() => connected.map(drop).map_err(|error| error.details().to_owned()),
+        connected = client.init() => connected.map(drop).map_err(|error| failure::plain(&error).to_owned()),
         why = first => Err(why),
         () = sleep(CONNECT_LIMIT) => Err(format!("no answer within {} s", CONNECT_LIMIT.as_secs())),
     }

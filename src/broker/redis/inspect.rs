@@ -13,6 +13,7 @@ use fred::{
 use serde::Deserialize;
 
 use super::{
+    address,
     clients::Clients,
     config::RedisConfig,
     import::connect,
@@ -42,6 +43,8 @@ pub enum InspectError {
 /// What was seen.
 #[derive(Debug)]
 pub struct Inspection {
+    /// Whether it logs in as a user of its own, and not as the one that everybody is.
+    pub own_user: bool,
     /// What Redis says of itself; `None` where the user may not ask.
     pub info: Option<ServerInfo>,
     /// Whether the user may do what the store needs, and writes are taken; else what is missing, as a sentence.
@@ -133,7 +136,9 @@ pub async fn inspect(
         }
         None => settings(&client).await,
     };
+    let user = address::parse(url)?.username;
     let inspection = Inspection {
+        own_user: user.is_some_and(|user| user != "default"),
         info: client.info::<String>(None).await.ok().map(|info| server_info(&info)),
         rights: rights(&client).await,
         clock: clock(&client).await,

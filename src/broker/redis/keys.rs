@@ -83,6 +83,9 @@ pub(super) const INSTANCES: &str = "chat:instances";
 /// String: the secret that signs resume tokens.
 pub(super) const SECRET: &str = "chat:secret";
 
+/// String: when that secret was made, by Redis' clock.
+pub(super) const SECRET_MADE: &str = "chat:secret:made";
+
 /// Sorted set of the rooms that have entries; all scores are 0, so that it is in the order of names.
 pub(super) const ROOMS: &str = "chat:rooms";
 

@@ -25,7 +25,7 @@ use crate::{
     protocol::{
         entry::Numbered,
         envelope::{BadEnvelope, Body, Channel, Envelope, Incarnation},
-        ids::{Millis, RoomName},
+        ids::{Millis, Position, RoomName},
     },
 };
 
@@ -136,9 +136,12 @@ impl Receiver {
     async fn pass_on(&mut self, room: Option<RoomName>, envelope: Envelope) {
         let own = envelope.origin == self.ctx.me;
         match (envelope.body, room) {
-            (Body::Entries { epoch, entries }, _) => {
+            (Body::Entries { epoch, entries }, room) => {
                 if own {
                     self.broker.own_frame_came(envelope.id);
+                }
+                if let (Some(room), Some(last)) = (&room, entries.last()) {
+                    self.broker.saw(room, Position { epoch: epoch.clone(), seq: last.seq });
                 }
                 self.entries.extend(entries.into_iter().map(|entry| Numbered { epoch: epoch.clone(), entry }));
             }

@@ -69,6 +69,8 @@ scripts! {
     LOGIN_USE = "lua/login_use.lua";
     /// Ends a login session.
     LOGIN_END = "lua/login_end.lua";
+    /// Keeps the secret of resume tokens, of two the older one.
+    SECRET_KEEP = "lua/secret_keep.lua";
     /// Refuses a user for a time.
     BAN = "lua/ban.lua";
     /// Moves a read marker on.

@@ -51,6 +51,15 @@ export class Instances {
     this.#rows.show(instances.map((instance) => [instance.instanceId, instance]));
   }
 
+  /** Marks one that cannot say more of itself. @param {string} instanceId */
+  degraded(instanceId) {
+    for (const card of $('instances-list').children) {
+      if (card.dataset.instance !== instanceId) continue;
+      card.dataset.status = 'degraded';
+      setText(card.querySelector('.status'), STATUS.degraded);
+    }
+  }
+
   #card({ instanceId }) {
     const status = element('span', { className: 'status' });
     const here = element('span', { className: 'faint' });
@@ -110,6 +119,6 @@ export class Instances {
 
 function note(of, vitals, known, write) {
   if (of === 'cpu' && known.length) return `of one processor; most ${write(Math.max(...known))}`;
-  if (of === 'latency' && vitals?.latencyCount) return `${known.length ? `most ${write(Math.max(...known))}; ` : ''}mean since the start ${write(vitals.latencySumMs / vitals.latencyCount)}`;
+  if (of === 'latency' && vitals?.latencyCount) return `${known.length ? `most ${write(Math.max(...known))}; ` : ''}ever ${write(vitals.latencySumMs / vitals.latencyCount)}`;
   return known.length ? `most ${write(Math.max(...known))}` : '';
 }

@@ -1,4 +1,5 @@
 import { $, setText } from '../dom.js';
+import { HubbubError } from '../errors.js';
 import { get } from './api.js';
 import { Events } from './events.js';
 import { Gate } from './gate.js';
@@ -22,6 +23,14 @@ const poller = new Poller(look, changed, TIMERS);
 let open = false;
 
 async function look() {
+  try {
+    await lookAround();
+  } catch (error) {
+    throw await explained(error);
+  }
+}
+
+async function lookAround() {
   if (!open) {
     await gate.check();
     if (!open) return;
@@ -36,6 +45,15 @@ async function look() {
     throw seen.reason;
   }
   instances.show(seen.value);
+}
+
+// While the store is away nobody can prove who they are; but how a server is, it tells anybody.
+async function explained(error) {
+  if (error.code !== 'unavailable') return error;
+  const { status, instanceId } = await get('health').catch(() => ({}));
+  if (status !== 'degraded') return error;
+  instances.degraded(instanceId);
+  return new HubbubError(error.code, `${instanceId} is degraded: its store cannot be reached or written, so who asks cannot be known.`, error);
 }
 
 function opened() {

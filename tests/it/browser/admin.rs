@@ -172,5 +172,10 @@ async fn an_admin_sees_to_a_cluster() {
     result(&person, "api-2 drains.").await;
     assert_eq!(cluster.server(2).exit_code(), Some(0));
     rows(&person, "instances-list", 1).await;
+
+    // Without Redis nobody can prove who they are; that the instance is degraded is shown all the same.
+    cluster.redis.kill9();
+    person.waits_for("document.querySelector('[data-instance=api-1]').dataset.status === 'degraded'").await;
+    person.waits_for("document.querySelector('#banner-text').textContent.startsWith('api-1 is degraded')").await;
     person.leave().await;
 }

@@ -33,32 +33,48 @@ async fn the_first_page_is_light() {
     ana.leave().await;
 }
 
-/// The scripts as they are sent, in a folder like the source's.
+/// All files of a folder, by their paths in it.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.path().is_dir() {
+            found.extend(files(&entry.path()).into_iter().map(|path| format!("{name}/{path}")));
+        } else {
+            found.push(name);
+        }
+    }
+    found
+}
+
+fn write(path: &Path, content: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// The client with its scripts as they are sent, in a folder like the source's, with their tests.
 async fn sent(server: &Server) -> TempDir {
     let folder = TempDir::new().unwrap();
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let [to, tests] = ["static/js", "tests/js"].map(|name| folder.path().join(name));
-    for made in [&to, &tests, &folder.path().join("static/css")] {
-        fs::create_dir_all(made).unwrap();
-    }
-    fs::write(folder.path().join("package.json"), r#"{"type": "module"}"#).unwrap();
-    for file in fs::read_dir(source.join("static/js")).unwrap().map(Result::unwrap).filter(|file| file.path().is_file())
-    {
-        let name = file.file_name().into_string().unwrap();
-        let path = format!("/js/{name}");
-        let asked = server.request(Method::GET, &path).header("accept-encoding", "gzip");
+    write(&folder.path().join("package.json"), r#"{"type": "module"}"#);
+    for name in files(&source.join("static")) {
+        let path = folder.path().join("static").join(&name);
+        if !name.ends_with(".js") {
+            write(&path, &fs::read_to_string(source.join("static").join(&name)).unwrap());
+            continue;
+        }
+        let asked = server.request(Method::GET, &format!("/{name}")).header("accept-encoding", "gzip");
         let answer = asked.send().await.unwrap();
-        assert_eq!(answer.headers().get("content-encoding").unwrap(), "gzip", "{path}");
+        assert_eq!(answer.headers().get("content-encoding").unwrap(), "gzip", "{name}");
         let mut script = String::new();
         GzDecoder::new(&answer.bytes().await.unwrap()[..]).read_to_string(&mut script).unwrap();
-        assert!(!script.contains("/**"), "{path} has its comments");
-        fs::write(to.join(name), script).unwrap();
+        assert!(!script.contains("/**"), "{name} has its comments");
+        write(&path, &script);
     }
-    for file in fs::read_dir(source.join("tests/js")).unwrap().map(Result::unwrap) {
-        fs::copy(file.path(), tests.join(file.file_name())).unwrap();
+    for name in files(&source.join("tests/js")) {
+        let test = fs::read_to_string(source.join("tests/js").join(&name)).unwrap();
+        write(&folder.path().join("tests/js").join(&name), &test);
     }
-    // It looks at the sources.
-    fs::remove_file(tests.join("page.test.js")).unwrap();
     folder
 }
 

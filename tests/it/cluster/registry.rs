@@ -184,6 +184,32 @@ async fn one_whose_id_is_taken_while_it_runs_goes_on_under_another() {
     one.abort();
 }
 
+/// Redis lost everything, and somebody starts before the others have put it back.
+#[tokio::test]
+async fn the_older_of_two_secrets_is_kept() {
+    let redis = Redis::start();
+    let one = Instance::start(&redis, "api-1").await;
+    let secret = one.store.accounts.secret().await.unwrap();
+    // Stands for the one that starts: it is younger than any.
+    let younger = "ab".repeat(32);
+    redis.command(&["FLUSHALL"]);
+    redis.command(&["MSET", "chat:secret", &younger, "chat:secret:made", "9007199254740991"]);
+    until("the older one back", async || {
+        let kept = redis.command(&["GET", "chat:secret"]).text().to_owned();
+        (kept != younger).then_some(())
+    })
+    .await;
+    let two = Instance::start(&redis, "api-2").await;
+    assert_eq!(two.store.accounts.secret().await.unwrap(), secret);
+    // And whoever has the younger one takes the older one over.
+    let oldest = "cd".repeat(32);
+    redis.command(&["MSET", "chat:secret", &oldest, "chat:secret:made", "5"]);
+    for instance in [&one, &two] {
+        until("the oldest one", async || (instance.store.accounts.secret().await.unwrap() == [0xcd; 32]).then_some(()))
+            .await;
+    }
+}
+
 #[tokio::test]
 async fn what_redis_forgets_is_put_back() {
     let redis = Redis::start();

@@ -294,6 +294,41 @@ async fn a_lost_suffix_is_put_back_in_a_new_epoch() {
     assert_eq!(followed, Recovery::Resumed { position: tail.position, entries: Vec::new(), more: false });
 }
 
+/// A fail-over lost what others had logged; this instance lost nothing, but it told its clients of what is lost.
+#[tokio::test]
+async fn no_number_that_was_seen_is_given_again() {
+    let store = InRedis::shared();
+    for says_first in [true, false] {
+        let (mut opened, other) = (store.open().await, store.open().await);
+        let (room, ana) = (fresh_room(), ana());
+        opened.broker.subscribe(room.clone()).await.unwrap();
+        let first = if says_first { &opened } else { &other };
+        say(&first.broker, &room, &ana, "first").await;
+        for text in ["lost 1", "lost 2"] {
+            say(&other.broker, &room, &ana, text).await;
+        }
+        let before = position(&other.broker, &room).await;
+        let all_came = async {
+            let mut last = 0;
+            while last < 3 {
+                if let BrokerEvent::Committed(entries) = next(&mut opened, &room).await {
+                    last = entries.iter().map(|numbered| numbered.entry.seq).max().unwrap_or(last);
+                }
+            }
+        };
+        all_came.await;
+        store.redis.command(&["HSET", &key("meta", &room), "s", "1"]);
+        store.redis.command(&["HDEL", &key("log", &room), "2", "3"]);
+        store.redis.command(&["DEL", &key("ids", &room)]);
+        let next = say(&opened.broker, &room, &ana, "next").await;
+        let after = position(&opened.broker, &room).await;
+        assert_ne!(after.epoch, before.epoch, "says first: {says_first}; {next:?}");
+        assert_eq!(said(&opened.broker, &room).await, ["first", "next"]);
+        assert_eq!(say(&opened.broker, &room, &ana, "and on").await.seq, Some(after.seq + 1), "once is enough");
+        assert_eq!(position(&opened.broker, &room).await.epoch, after.epoch);
+    }
+}
+
 #[tokio::test]
 async fn a_client_changes_no_epoch() {
     let store = InRedis::shared();

@@ -35,7 +35,7 @@ async fn the_json_has_exactly_its_shape() {
         "chat": {"connectedClients": 0},
         "cluster": {"activeInstances": 3, "instances": [
             {"instanceId": "api-1", "startedAt": 1_704_888_000_000_u64, "lastHeartbeat": 1_704_891_600_000_u64,
-             "connectedClients": 123}]}
+             "connectedClients": 123, "sessionsFree": 0, "newcomersPerSecond": 0}]}
     });
     assert_eq!(shape(&json), shape(&wanted));
     rfc3339(&json["timestamp"]);

@@ -71,7 +71,6 @@ fn shipped(folder: &Path, change: impl Fn(String) -> String) {
         .replace("listen 3001 ", &format!("listen 127.0.0.1:{} ", free_port()))
         .replace("listen [::]:3001 ", &format!("listen [::1]:{} ", free_port()));
     fs::write(folder.join("nginx.conf"), config).unwrap();
-    fs::write(folder.join("tls.conf"), read("tls.conf").replace("443", &free_port().to_string())).unwrap();
 }
 
 fn nginx(folder: &Path) -> Command {
@@ -90,20 +89,4 @@ fn what_is_shipped_is_taken_with_every_strategy() {
         });
         check(nginx(folder.path()), folder.path());
     }
-}
-
-#[test]
-fn tls_is_one_line_away() {
-    let folder = TempDir::new().unwrap();
-    shipped(folder.path(), |config| {
-        assert_eq!(config.matches("        # include tls.conf;\n").count(), 1);
-        config.replace("# include tls.conf;", "include tls.conf;")
-    });
-    let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]);
-    openssl.args(["-subj", "/CN=chat.example.org", "-keyout", "privkey.pem", "-out", "fullchain.pem"]);
-    let made = openssl.current_dir(folder.path()).output().expect("openssl: `make tools` installs it");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    fs::set_permissions(folder.path().join("privkey.pem"), fs::Permissions::from_mode(0o644)).unwrap();
-    check(nginx(folder.path()), folder.path());
 }

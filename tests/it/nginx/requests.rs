@@ -1,7 +1,9 @@
 //! What replicas, the log and strangers get to see.
 
 use std::{
+    io::Write,
     net::SocketAddr,
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,11 +11,13 @@ use std::{
 };
 
 use hubbub::cluster::nginx::Strategy;
+use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
 use super::nobody;
 use crate::support::{
     nginx::{Nginx, source},
+    process::free_port,
     web::{PASSWORD, send},
     *,
 };
@@ -136,4 +140,56 @@ async fn what_may_have_been_done_is_not_sent_twice() {
     // What only asks is tried everywhere: by the strategy, and then by all who are left.
     let answer = nginx.get("/api/rooms").await;
     assert_eq!((answer.status, answer.code(), taken()), (503, "unavailable", 1 + 3 + 3), "{}", answer.text);
+}
+
+/// What a server says to a request over TLS, whoever it proves to be.
+fn over_tls(port: u16, request: &str) -> String {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{port}")]);
+    let mut child = openssl
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl: `make tools`");
+    child.stdin.take().unwrap().write_all(request.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!said.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_is_one_line_away() {
+    let folder = TempDir::new().unwrap();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]);
+    openssl.args(["-subj", "/CN=chat.example.org", "-keyout", "privkey.pem", "-out", "fullchain.pem"]);
+    let made = openssl.current_dir(folder.path()).output().expect("openssl: `make tools` installs it");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+
+    // As shipped but for its port, and that it is here and not beside the configuration.
+    let (port, here) = (free_port(), folder.path().display());
+    let tls = include_str!("../../../nginx/tls.conf").replace("listen 443 ", &format!("listen 127.0.0.1:{port} "));
+    let tls = tls.replace("listen [::]:443 ", &format!("listen [::1]:{port} "));
+    let tls = tls.replace("fullchain.pem;", &format!("{here}/fullchain.pem;"));
+    std::fs::write(folder.path().join("tls.conf"), tls.replace("privkey.pem;", &format!("{here}/privkey.pem;")))
+        .unwrap();
+    let server = Server::setup().env("TRUSTED_PROXIES", "127.0.0.1").start();
+    let _nginx = Nginx::start_changed(Strategy::IpHash, &[server.address], |config| {
+        assert_eq!(config.matches("        # include tls.conf;\n").count(), 1);
+        config.replace("# include tls.conf;", &format!("include {here}/tls.conf;"))
+    });
+
+    let body = json!({"username": "ana", "password": PASSWORD}).to_string();
+    let post = format!(
+        "POST /api/register HTTP/1.1\r\nHost: chat.example.org\r\nOrigin: https://chat.example.org\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = over_tls(port, &post);
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let cookie = answer.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie: session=")).unwrap();
+    assert!(cookie.contains("Secure"), "the replica knows that it was TLS: {cookie}");
+    assert!(answer.contains("Strict-Transport-Security: "), "{answer}");
 }

@@ -113,13 +113,14 @@ impl Browser {
         assert!(answer.status().is_success(), "{command}: {}", answer.text().await.unwrap());
     }
 
-    /// What was received since this was last asked: the path of each answer, and its bytes as they came, headers
-    /// included, as Chromium counts them (`encodedDataLength` of `Network.loadingFinished`).
+    /// What was received since this was last asked from where the page is from: the path of each answer, and its bytes
+    /// as they came, headers included, as Chromium counts them (`encodedDataLength` of `Network.loadingFinished`).
     pub(crate) async fn received(&self) -> Vec<(String, u64)> {
         let session = self.page.session_id().await.unwrap().unwrap();
         let asked = reqwest::Client::new().post(format!("{}/session/{session}/se/log", self.driver));
         let answer = asked.json(&json!({"type": "performance"})).timeout(super::PATIENCE).send().await.unwrap();
         let noted: Value = answer.json().await.unwrap();
+        let page = self.page.current_url().await.unwrap();
         let mut paths = HashMap::new();
         let mut received = Vec::new();
         for entry in noted["value"].as_array().unwrap() {
@@ -129,11 +130,13 @@ impl Browser {
             match method {
                 "Network.requestWillBeSent" => {
                     let url = reqwest::Url::parse(params["request"]["url"].as_str().unwrap()).unwrap();
-                    paths.insert(request, url.path().to_owned());
+                    if (url.scheme(), url.port()) == (page.scheme(), page.port()) {
+                        paths.insert(request, url.path().to_owned());
+                    }
                 }
                 "Network.loadingFinished" => {
-                    let path = paths.remove(&request).unwrap_or_default();
-                    received.push((path, params["encodedDataLength"].as_f64().unwrap() as u64));
+                    let size = params["encodedDataLength"].as_f64().unwrap() as u64;
+                    received.extend(paths.remove(&request).map(|path| (path, size)));
                 }
                 _ => {}
             }

@@ -152,7 +152,7 @@ fn a_redis_that_is_not_there_or_lets_nobody_in_is_told_apart() {
     let nobody = format!("redis://{LOGIN_IN_URL}@127.0.0.1:{}", free_port());
     let (code, found) = examine(folder.path(), &[], &borrowed(&distributed(&nobody)));
     let [level, what, fix] = one(&found, "reached");
-    assert!(code == 1 && level == "fail" && what.starts_with("no: ") && fix.contains("ping"), "{what}: {fix}");
+    assert!(code == 1 && level == "fail" && what == "no: Connection refused" && fix.contains("ping"), "{what}: {fix}");
 
     let redis = Redis::shared();
     let stranger = format!("redis://api-chat:wrong@{}", redis.address());

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeSet, fs};
 
-use super::promtool::shipped;
+use super::promtool::{must, shipped};
 use crate::support::{
     Server, Value,
     cluster::{Cluster, METRICS_KEY},
+    json,
 };
 
 /// What Prometheus adds by itself.
@@ -101,6 +102,22 @@ async fn alerts_and_dashboard_name_only_what_is_shown() {
     let asked: BTreeSet<_> = asked.iter().map(|name| family(name)).collect();
     let unseen: Vec<_> = shown.iter().map(|name| family(name)).filter(|name| !asked.contains(name)).collect();
     assert_eq!(unseen, Vec::<String>::new(), "shown, and used by nothing");
+}
+
+#[test]
+fn promtool_can_read_every_query_of_the_dashboard() {
+    let dashboard = fs::read_to_string(shipped("grafana/dashboards/hubbub.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
+    let mut queries = Vec::new();
+    under(&dashboard, "expr", &mut queries);
+    // As Grafana fills them in; a rule is what promtool checks without a server.
+    let filled = queries.iter().map(|query| query.replace("$__rate_interval", "1m").replace("$instance", ".*"));
+    let rules = filled.enumerate().map(|(at, expr)| json!({ "record": format!("panel:{at}"), "expr": expr }));
+    let file = json!({ "groups": [{ "name": "dashboard", "rules": rules.collect::<Vec<_>>() }] });
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yml"), file.to_string()).unwrap();
+    let said = must(folder.path(), &["check", "rules", "rules.yml"], "");
+    assert!(said.contains(&format!("{} rules found", queries.len())), "{said}");
 }
 
 #[test]

@@ -290,6 +290,8 @@ impl Shared {
             }
         }
         registered.watch = Watch::new(self.context.config.heartbeat_ms);
+        // It was logged. With each heartbeat, since whoever started just after Redis lost everything may have been first.
+        let _ = self.accounts.reassert().await;
         Ok(())
     }
 
@@ -310,12 +312,8 @@ impl Shared {
     /// Redis had forgotten this instance: what it holds there is told again.
     fn was_lost(&self) {
         info!("Redis had lost this instance; it is told everything again");
-        let (presence, accounts) = (self.presence.clone(), self.accounts.clone());
-        tokio::spawn(async move {
-            // It was logged, and is tried again after each outage.
-            let _ = accounts.reassert().await;
-            presence.full_sync().await;
-        });
+        let presence = self.presence.clone();
+        tokio::spawn(async move { presence.full_sync().await });
     }
 
     async fn live(&self) -> Result<Vec<Live>, Unavailable> {

@@ -13,7 +13,7 @@ use crate::{
     protocol::{
         entry::{Entry, EntryBody},
         envelope::ENVELOPE_VERSION,
-        ids::{Epoch, MessageId, Millis, RoomName, Seq},
+        ids::{Epoch, MessageId, Millis, Position, RoomName, Seq},
         user::{Role, User},
     },
 };
@@ -66,20 +66,29 @@ pub(super) fn is_message(body: &EntryBody) -> bool {
     matches!(body, EntryBody::Message(_))
 }
 
+/// What the log must be like for a batch to be taken.
+#[derive(Debug, Default)]
+pub(super) struct Condition {
+    /// It has this epoch, if one is given.
+    pub(super) epoch: Option<Epoch>,
+    /// If it has the epoch of this position, it has entries up to it.
+    pub(super) seen: Option<Position>,
+}
+
 /// Runs the script, in a frame of this number. Safe to run again with the same changes: messages are found by their ids,
 /// and a batch that holds other changes by its own `number`, which is remembered for a minute. Does nothing, and answers
-/// `None`, when the log has not the epoch that is `expected`.
+/// `None`, when the log is not as the condition says.
 pub(super) async fn append(
     context: &Context,
     room: &RoomName,
     frame: u64,
     number: u64,
-    expected: Option<&Epoch>,
+    condition: &Condition,
     batch: &[EntryBody],
 ) -> Result<Option<Done>, Failed> {
     let keys = RoomKeys(room);
     let names = vec![keys.meta(), keys.log(), keys.ids(), keys.state(), keys::ROOMS.to_owned(), keys.done(&context.me)];
-    let args = arguments(context, room, frame, number, expected, batch);
+    let args = arguments(context, room, frame, number, condition, batch);
     let answer: Result<String, Error> = scripts::run(&scripts::APPEND, &context.clients.publisher, names, args).await;
     let answer = answer.map_err(|error| failed(context, room, &error))?;
     if answer == "moved" {
@@ -104,7 +113,7 @@ fn arguments(
     room: &RoomName,
     frame: u64,
     number: u64,
-    expected: Option<&Epoch>,
+    condition: &Condition,
     batch: &[EntryBody],
 ) -> Vec<Value> {
     let history = context.history;
@@ -125,7 +134,9 @@ fn arguments(
         IDEMPOTENCY_MS.to_string().into(),
         MAX_EMOJI.to_string().into(),
         number.into(),
-        expected.map_or("", Epoch::as_str).into(),
+        condition.epoch.as_ref().map_or("", Epoch::as_str).into(),
+        condition.seen.as_ref().map_or("", |seen| seen.epoch.as_str()).into(),
+        condition.seen.as_ref().map_or(0, |seen| seen.seq).to_string().into(),
     ];
     for change in batch {
         push_change(&mut args, room, change);

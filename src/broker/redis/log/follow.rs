@@ -38,7 +38,9 @@ pub(super) async fn follow(
     match judge(tail, &found) {
         Verdict::Sound => return Ok(without_overlap(found, tail.position.seq).recovery()),
         Verdict::Moved => {}
-        Verdict::Forked => give_new_life(context, room, &tail.position.epoch).await.map_err(|_| Unavailable)?,
+        Verdict::Forked => {
+            give_new_life(context, room, &tail.position.epoch).await.map_err(|_| Unavailable)?;
+        }
     }
     publisher.rescue(room).await.map_err(|_| Unavailable)?;
     Ok(read::recover(context, room, None, 0, limit).await?.recovery())

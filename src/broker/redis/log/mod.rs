@@ -2,6 +2,7 @@
 //!
 //! - Writing: [`publisher`] sends what waits in the [`outbox`] to the script of [`append`], one batch of a room at a time.
 //! - Reading: [`read`], and [`follow`] for this instance itself, which finds out whether the log lost something.
+//! - Never a number twice: [`seen`] knows how far the log went.
 //! - Putting back: the [`ring`] keeps what this instance had logged lately, [`rescue`] looks whether it is still there.
 
 mod append;
@@ -12,6 +13,7 @@ mod read;
 mod rescue;
 mod ring;
 mod rooms;
+mod seen;
 mod teller;
 
 use std::sync::Arc;
@@ -69,6 +71,11 @@ impl RedisBroker {
         self.publisher.rescue_all().await.map_err(|_| Unavailable)?;
         self.publisher.open();
         Ok(())
+    }
+
+    /// An entry of a room came from Redis.
+    pub(super) fn saw(&self, room: &RoomName, position: Position) {
+        self.publisher.seen().note(room, position);
     }
 
     /// A frame of this instance came back from Redis.
@@ -147,6 +154,7 @@ impl Broker for RedisBroker {
     fn release(&self, room: &RoomName) {
         // Other instances may have members in it: the epoch of an empty room expires by itself.
         self.subscriptions.leave(room);
+        self.publisher.seen().forget(room);
     }
 
     fn idempotency_ms(&self) -> Millis {

@@ -20,9 +20,10 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    append::{self, Done, Failed},
+    append::{self, Condition, Done, Failed},
     outbox::{Effects, Outbox},
     ring::{RING_BYTES, Ring},
+    seen::Seen,
 };
 use crate::{
     broker::{
@@ -30,7 +31,7 @@ use crate::{
     },
     protocol::{
         entry::{EntryBody, Message},
-        ids::{Millis, RoomName},
+        ids::{Millis, Position, RoomName},
     },
 };
 
@@ -55,6 +56,7 @@ pub(super) struct Publisher {
     pub(super) context: Arc<Context>,
     outbox: Mutex<Outbox<Reply>>,
     ring: Mutex<Ring>,
+    seen: Mutex<Seen>,
     /// One rescue at a time: two would put the same entries back.
     pub(super) rescuing: tokio::sync::Mutex<()>,
     slots: Semaphore,
@@ -72,6 +74,7 @@ impl Publisher {
         let publisher = Arc::new(Self {
             outbox: Mutex::new(Outbox::new(context.config.outbox_messages, context.config.outbox_age_ms)),
             ring: Mutex::new(Ring::new(RING_BYTES)),
+            seen: Mutex::default(),
             rescuing: tokio::sync::Mutex::new(()),
             slots: Semaphore::new(IN_FLIGHT),
             sent: Mutex::default(),
@@ -147,6 +150,16 @@ impl Publisher {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far the room's log goes at least, in the life in which this instance knows it.
+    pub(super) fn last_seen(&self, room: &RoomName) -> Option<Position> {
+        let own = self.ring().position(room);
+        self.seen().last(room, own.as_ref())
+    }
+
     fn outbox(&self) -> MutexGuard<'_, Outbox<Reply>> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -207,7 +220,7 @@ impl Publisher {
     }
 
     /// One try. With `redis.wait_replicas` it succeeds only once that many replicas have it.
-    /// `None` when the log has another epoch than what this instance had logged last.
+    /// `None` when the log has another epoch than what this instance had logged last, or ends before what it saw.
     async fn send(
         &self,
         room: &RoomName,
@@ -220,9 +233,10 @@ impl Publisher {
         let begun = Instant::now();
         self.time(frame, begun);
         let most = Duration::from_millis(context.config.command_timeout_ms).mul_f32(1.25);
-        let expected = self.ring().epoch(room);
+        let epoch = self.ring().position(room).map(|own| own.epoch);
+        let condition = Condition { epoch, seen: self.last_seen(room) };
         let tried = timeout(most, async {
-            let done = append::append(context, room, frame, number, expected.as_ref(), batch).await?;
+            let done = append::append(context, room, frame, number, &condition, batch).await?;
             self.wait_for_replicas(room).await?;
             Ok(done)
         });

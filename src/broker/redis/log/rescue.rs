@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::{
     EMPTY_ROOM_MS,
-    append::{self, Done, Failed, frame_start, is_message, subject},
+    append::{self, Condition, Done, Failed, frame_start, is_message, subject},
     fresh_epoch,
     outbox::BATCH_CHANGES,
     publisher::Publisher,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     broker::redis::{context::Context, keys::RoomKeys, scripts},
-    protocol::ids::{Epoch, RoomName},
+    protocol::ids::{Epoch, RoomName, Seq},
 };
 
 /// Entries looked for in one run of the script: about a fifth of a millisecond.
@@ -31,16 +31,27 @@ impl Publisher {
     }
 
     /// Puts back what the room's log lacks of this instance's entries, in their first order and with their first ids.
-    /// A log that lacks some and has its old epoch gets a fresh one before, so that no number is used twice in one.
+    /// A log that lacks some, or ends before what this instance saw, and has its old epoch gets a fresh one before, so that
+    /// no number is used twice in one.
     pub(super) async fn rescue(&self, room: &RoomName) -> Result<(), Failed> {
         let _one = self.rescuing.lock().await;
         let context = &self.context;
         let acked = self.ring().entries(room, usize::MAX);
-        let (mut epoch, mut missing) = (None, Vec::new());
-        for entries in acked.chunks(LOOK) {
-            let lacking = lacks(context, room, entries).await?;
-            epoch = lacking.0;
-            missing.extend(lacking.1);
+        // Before it is looked at: what is seen later may be in it already.
+        let seen = self.last_seen(room);
+        let mut pieces = acked.chunks(LOOK);
+        let mut lacking = lacks(context, room, pieces.next().unwrap_or_default()).await?;
+        for entries in pieces {
+            let more = lacks(context, room, entries).await?;
+            (lacking.epoch, lacking.head) = (more.epoch, more.head);
+            lacking.missing.extend(more.missing);
+        }
+        let Lacking { mut epoch, head, missing } = lacking;
+        if let Some(old) = epoch.clone() {
+            let ends_early = seen.is_some_and(|seen| seen.epoch == old && seen.seq > head);
+            if ends_early || missing.iter().any(|acked| acked.epoch == old) {
+                epoch = Some(give_new_life(context, room, &old).await?);
+            }
         }
         if missing.is_empty() {
             if let Some(epoch) = epoch {
@@ -49,9 +60,6 @@ impl Publisher {
             return Ok(());
         }
         warn!(%room, entries = missing.len(), "the log lost entries of this instance; they are put back");
-        if let Some(epoch) = epoch.filter(|epoch| missing.iter().any(|acked| acked.epoch == *epoch)) {
-            give_new_life(context, room, &epoch).await?;
-        }
         for entries in missing.chunks(BATCH_CHANGES) {
             let epoch = self.put_back(room, entries).await?;
             self.ring().renew(room, &epoch);
@@ -65,7 +73,7 @@ impl Publisher {
         for room in rooms {
             let tail = self.ring().entries(&room, BATCH_CHANGES);
             let looked = match lacks(&self.context, &room, &tail).await {
-                Ok((_, missing)) if missing.is_empty() => Ok(()),
+                Ok(lacking) if lacking.missing.is_empty() => Ok(()),
                 Ok(_) => self.rescue(&room).await,
                 Err(failed) => Err(failed),
             };
@@ -80,7 +88,7 @@ impl Publisher {
         let context = &self.context;
         let batch: Vec<_> = entries.iter().map(|acked| acked.body.clone()).collect();
         let frame = context.next_frame();
-        let done = append::append(context, room, frame, frame, None, &batch).await?;
+        let done = append::append(context, room, frame, frame, &Condition::default(), &batch).await?;
         let Done { epoch, answers } = done.ok_or(Failed)?;
         let mut ring = self.ring();
         for (old, answer) in entries.iter().zip(answers) {
@@ -91,8 +99,17 @@ impl Publisher {
     }
 }
 
-/// Which entries the room's log lacks, and its epoch.
-async fn lacks(context: &Context, room: &RoomName, entries: &[Acked]) -> Result<(Option<Epoch>, Vec<Acked>), Failed> {
+/// What a room's log was found to be.
+struct Lacking {
+    epoch: Option<Epoch>,
+    /// The number of its last entry.
+    head: Seq,
+    /// The entries that it should have and has not.
+    missing: Vec<Acked>,
+}
+
+/// Looks at a room's log, and which of some entries it lacks.
+async fn lacks(context: &Context, room: &RoomName, entries: &[Acked]) -> Result<Lacking, Failed> {
     let keys = RoomKeys(room);
     let mut args: Vec<Value> = Vec::with_capacity(entries.len() * 4);
     for Acked { body, at, .. } in entries {
@@ -104,12 +121,15 @@ async fn lacks(context: &Context, room: &RoomName, entries: &[Acked]) -> Result<
     let answer = answer.map_err(|error| append::failed(context, room, &error))?;
     let mut words = answer.into_iter();
     let epoch = words.next().and_then(|epoch| Epoch::parse(&epoch).ok());
+    let head = words.next().and_then(|head| head.parse().ok()).unwrap_or_default();
     let places = words.filter_map(|place| place.parse::<usize>().ok()?.checked_sub(1));
-    Ok((epoch, places.filter_map(|place| entries.get(place).cloned()).collect()))
+    let missing = places.filter_map(|place| entries.get(place).cloned()).collect();
+    Ok(Lacking { epoch, head, missing })
 }
 
-/// Gives a log that lost something a fresh epoch, unless somebody did already, and has everybody look at it.
-pub(super) async fn give_new_life(context: &Context, room: &RoomName, old: &Epoch) -> Result<(), Failed> {
+/// Gives a log that lost something a fresh epoch, unless somebody did already, and has everybody look at it. Answers the
+/// epoch that it then has.
+pub(super) async fn give_new_life(context: &Context, room: &RoomName, old: &Epoch) -> Result<Epoch, Failed> {
     let keys = RoomKeys(room);
     let fresh = fresh_epoch();
     let args: Vec<Value> = vec![
@@ -126,5 +146,5 @@ pub(super) async fn give_new_life(context: &Context, room: &RoomName, old: &Epoc
         warn!(%room, "the log was forked; it has a new epoch");
         context.metrics.epochs_moved.inc();
     }
-    Ok(())
+    Epoch::parse(&now).map_err(|_| Failed)
 }

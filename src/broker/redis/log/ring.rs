@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::append::{Logged, is_message};
 use crate::protocol::{
     entry::EntryBody,
-    ids::{Epoch, Millis, RoomName},
+    ids::{Epoch, Millis, Position, RoomName},
 };
 
 /// How long an entry is kept: as long as its key is remembered, so that what is put back is known again.
@@ -76,9 +76,10 @@ impl Ring {
         }
     }
 
-    /// The life of a room's log in which its last entry stands.
-    pub(super) fn epoch(&self, room: &RoomName) -> Option<Epoch> {
-        self.rooms.get(room)?.back().map(|acked| acked.epoch.clone())
+    /// Where the last entry of a room stands.
+    pub(super) fn position(&self, room: &RoomName) -> Option<Position> {
+        let last = self.rooms.get(room)?.back()?;
+        Some(Position { epoch: last.epoch.clone(), seq: last.at.seq })
     }
 
     /// A room's log was looked at: what it has of the entries is in this life of it.
@@ -184,9 +185,9 @@ mod tests {
         let now = ring.entries(&room, 99);
         assert_eq!(now.len(), 2);
         assert_eq!((&now[1].epoch, now[1].at), (&next, Logged { seq: 9, ts: 9, duplicate: false }));
-        assert_eq!(ring.epoch(&room), Some(next.clone()));
+        assert_eq!(ring.position(&room), Some(Position { epoch: next, seq: 9 }));
         ring.renew(&room, &epoch);
-        assert_eq!(ring.epoch(&room), Some(epoch));
+        assert_eq!(ring.position(&room), Some(Position { epoch, seq: 9 }));
         ring.forget(RING_MS + 1);
         assert_eq!((ring.rooms.len(), ring.order.len(), ring.bytes), (0, 0, 0));
     }

@@ -2,17 +2,19 @@
 -- KEYS meta, log, ids, state, rooms, done
 -- ARGV room, channel, the frame up to its epoch, fresh epoch, most entries (0: all), greatest age ms (0: any),
 --      expiry of the room's keys ms (0: never), name of the idem keys, ms a key is remembered, most emoji of a message,
---      number of the batch ('' when running it twice is harmless anyway), the epoch the log must have ('' for any), then
---      for each change its kind and
+--      number of the batch ('' when running it twice is harmless anyway), the epoch the log must have ('' for any), an
+--      epoch in which this instance saw a number ('' for none) and that number, then for each change its kind and
 --      'm': id, message answered ('' for none), body           'e': id, user, text, body
 --      'd': id, user, '1' for an admin, body                   'r': id, user, emoji, '1' for on, body
 --      A body is the entry as JSON up to its number.
--- Answers 'moved' if the log has another epoch, and has done nothing then; else lines: the epoch, then one a change:
+-- Answers 'moved' if the log has another epoch, or lost what this instance saw, and has done nothing then; else lines:
+-- the epoch, then one a change:
 -- 'ok <seq> <ts>', 'dup <seq> <ts>' or why not.
 local meta, log, ids, state, rooms, done = unpack(KEYS)
 local room, channel, frame, fresh = unpack(ARGV, 1, 4)
 local most_entries, most_age, expiry = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local idem, period, most_emoji, number, expected = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
+local seen_epoch, seen = ARGV[13], tonumber(ARGV[14])
 
 -- Changes other than messages have no id by which a second run finds them.
 if number ~= '' then
@@ -35,6 +37,8 @@ local epoch, head, trimmed, last = m[1], tonumber(m[2]) or 0, tonumber(m[3]) or 
 local lost = not epoch or (head > trimmed and redis.call('HEXISTS', log, head) == 0)
 -- What the instance had logged before may be missing, and comes first.
 if expected ~= '' and (lost or epoch ~= expected) then return 'moved' end
+-- A number that was given is not given again in the same life.
+if not lost and epoch == seen_epoch and head < seen then return 'moved' end
 if lost then
   -- The log was lost: nothing that is left of it can be trusted.
   redis.call('DEL', meta, log, ids, state, idem_now, idem_before)
@@ -91,7 +95,7 @@ local function held(id)
 end
 
 local arguments = { m = 3, e = 4, d = 4, r = 5 }
-local first_change = 13
+local first_change = 15
 
 -- Where the messages of the batch may be found, asked for all at once; and what the batch itself said so far.
 local in_log, in_idem, said = {}, {}, {}

@@ -2,11 +2,11 @@
 -- Which of some entries a room's log lacks.
 -- KEYS meta, log, ids
 -- ARGV for each entry: kind, id of its message, its number and ts
--- Answers {epoch ('' for none), place of a missing one, from 1...}.
+-- Answers {epoch ('' for none), the last number, place of a missing one, from 1...}.
 local meta, log, ids = unpack(KEYS)
-local m = redis.call('HMGET', meta, 'e', 't')
+local m = redis.call('HMGET', meta, 'e', 't', 's')
 local epoch, trimmed = m[1], tonumber(m[2]) or 0
-local answer = { epoch or '' }
+local answer = { epoch or '', m[3] or '0' }
 
 local function is_held(kind, id, seq, ts)
   -- A message may have been put back under another number.

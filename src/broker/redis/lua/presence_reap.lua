@@ -3,7 +3,8 @@
 -- ARGV  number of the call, most users of a role to take out of a room, until when nobody's time can be over but by fault
 --       of its instance, then the rooms
 -- Gives for each room: guests, members, admins, all that are kept, ms until the next expires (-1: none), the time in microseconds, then id, role and
--- name of each user taken out, and 1 if the user was sent to another instance and did not come, else 0. A call that comes twice is answered twice the same.
+-- name of each
+-- user taken out, and 1 if the user was sent to another instance and did not come, else 0. A call that comes twice is answered twice the same.
 local call, most, deadline = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local before = redis.call('GET', KEYS[1])
 if before and string.sub(before, 1, #call + 1) == call .. ':' then
