@@ -13,7 +13,7 @@ import { CONNECTS_PER_SECOND, whole } from './lib/settings.js';
 const VUS = whole('VUS', 10);
 const SOCKETS = whole('SOCKETS', 100);
 const SPEAKERS = whole('SPEAKERS', 5);
-const INTERVAL_MS = whole('INTERVAL_MS', 1_000);
+const INTERVAL_MS = whole('INTERVAL_MS', 2_000);
 const DURATION_MS = whole('DURATION_MS', 30_000);
 const TOTAL = VUS * SOCKETS;
 
