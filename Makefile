@@ -2,6 +2,8 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 
+# nginx and Redis' server are there, and not in everybody's path.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 # Wiring tests start servers and browsers; more at once than this and two cores only wait for each other.
 export RUST_TEST_THREADS ?= 4
 # How long each fuzz target runs, in seconds.
@@ -64,7 +66,7 @@ bench: build ## measure idle memory, fan-out, publishing and a cluster against t
 	target/release/hubbub bench cluster --check
 
 .PHONY: big
-big: tools release ## measure 30,000 clients through nginx over three replicas (two minutes; nothing else should run)
+big: tools build ## measure 30,000 clients through nginx over three replicas (two minutes; nothing else should run)
 	ulimit -n 20000 && target/release/hubbub bench big --runs 1 --check
 
 .PHONY: pictures

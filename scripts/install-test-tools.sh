@@ -3,6 +3,7 @@
 # Without a network nothing is asked of it once all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/local/sbin:/usr/sbin
 
 # Command → Debian package.
 declare -A packages=([chromium]=chromium [chromedriver]=chromium-driver [node]=nodejs [npm]=npm [cc]=build-essential
@@ -20,10 +21,10 @@ if ((${#missing[@]} > 0)); then
     echo "Please install what Debian calls: ${missing[*]}" >&2
     exit 1
   fi
-  as_root=()
-  ((EUID == 0)) || as_root=(sudo)
+  as_root=(env DEBIAN_FRONTEND=noninteractive)
+  ((EUID == 0)) || as_root=(sudo "${as_root[@]}")
   "${as_root[@]}" apt-get update
-  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"
+  "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"
 fi
 
 # Its test runner is stable from 20 on.

@@ -69,6 +69,7 @@ trap stop EXIT
 
 # In a folder of its own, so that it reads no settings file and its store is gone with it.
 start_one() {
+    : >"$folder/out"
     (cd "$folder" && exec env "${limits[@]}" PORT=0 RUST_LOG=warn "$server" serve) >"$folder/out" 2>"$folder/log" &
     pid=$!
     for _ in {1..200}; do

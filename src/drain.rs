@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long after the last scheduled close the sockets may take: the closing handshake's own bound, and some.
-const LAST_HANDSHAKES: Duration = Duration::from_secs(7);
+pub const LAST_HANDSHAKES: Duration = Duration::from_secs(7);
 
 /// How often the open sockets are counted in the end.
 const LOOK: Duration = Duration::from_millis(10);

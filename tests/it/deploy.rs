@@ -9,7 +9,10 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use hubbub::settings::{Settings, environment::SHORT_NAMES};
+use hubbub::{
+    drain::LAST_HANDSHAKES,
+    settings::{Settings, environment::SHORT_NAMES},
+};
 use serde_yaml_ng::Value as Yaml;
 use tempfile::TempDir;
 
@@ -19,9 +22,6 @@ use crate::support::{
     server::run,
     *,
 };
-
-/// What a drain takes beyond its settings: the last closing handshakes (`src/drain.rs`).
-const LAST_HANDSHAKES_MS: u64 = 7_000;
 
 fn root() -> PathBuf {
     env!("CARGO_MANIFEST_DIR").into()
@@ -54,7 +54,7 @@ fn seconds(text: &Yaml) -> u64 {
 /// How long a drain with default settings may take, in milliseconds.
 fn longest_drain_ms() -> u64 {
     let drain = Settings::default().drain;
-    drain.grace_ms + drain.max_ms + LAST_HANDSHAKES_MS
+    drain.grace_ms + drain.max_ms + LAST_HANDSHAKES.as_millis() as u64
 }
 
 #[track_caller]

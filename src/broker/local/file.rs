@@ -1,6 +1,7 @@
 //! The database file: opened, checked, brought to the schema this version knows.
 
 use std::{
+    fs::{DirBuilder, OpenOptions},
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -94,7 +95,7 @@ pub(super) fn lock_existing(file: &Path) -> Result<FileLock, OpenError> {
 pub(super) fn lock(file: &Path) -> Result<FileLock, OpenError> {
     let io = |at: &Path, source| OpenError::Io { file: at.to_owned(), source };
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|source| io(folder, source))?;
+        private_folder().recursive(true).create(folder).map_err(|source| io(folder, source))?;
     }
     let lock = lock_path(file);
     FileLock::acquire(&lock).map_err(|error| match error {
@@ -108,7 +109,10 @@ pub(super) fn lock(file: &Path) -> Result<FileLock, OpenError> {
 pub(super) fn open_writer(config: &LocalConfig, new_epoch: bool) -> Result<Connection, OpenError> {
     let file = &config.path;
     let failed = |source| OpenError::Database { file: file.clone(), source };
-    let mut db = Connection::open_with_flags(file, flags() | OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+    // Empty, it is a new database; SQLite would make it readable to all, and gives the files beside it the same mode.
+    let made = private_file().write(true).create(true).truncate(false).open(file);
+    made.map_err(|source| OpenError::Io { file: file.clone(), source })?;
+    let mut db = Connection::open_with_flags(file, flags()).map_err(failed)?;
     let found = identify(&db).map_err(failed)?;
     match found {
         Found::New => {}
@@ -136,6 +140,22 @@ pub(super) fn open_existing(file: &Path) -> Result<Connection, OpenError> {
         Found::Version(found) if found > SCHEMA_VERSION => Err(OpenError::TooNew { file: file.to_owned(), found }),
         Found::Version(_) => Ok(db),
     }
+}
+
+/// Makes folders for nobody but this user: password hashes and the secret that tokens are signed with are in them.
+fn private_folder() -> DirBuilder {
+    let mut folder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder
+}
+
+/// Makes files for nobody but this user. One that is there keeps its mode.
+fn private_file() -> OpenOptions {
+    let mut file = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    file
 }
 
 /// No mutex: each connection stays with one thread.

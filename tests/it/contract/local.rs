@@ -1,6 +1,7 @@
 //! The suite against the local store, and what only a file and a clock of one's own can show.
 
 use std::{
+    os::unix::fs::PermissionsExt,
     path::Path,
     sync::{
         Arc,
@@ -237,6 +238,18 @@ async fn the_file_is_locked_while_open() {
     assert!(error.to_string().contains("hubbub.db") && error.to_string().contains(&std::process::id().to_string()));
     drop(store);
     assert!(local.try_open().is_ok());
+}
+
+#[tokio::test]
+async fn nobody_else_reads_the_file() {
+    let store = Local::new();
+    let _open = store.open().await;
+    let path = &store.config.path;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    for end in ["", "-wal", "-shm"] {
+        assert_eq!(mode(Path::new(&format!("{}{end}", path.display()))), 0o600, "{end}");
+    }
 }
 
 #[test]
