@@ -363,6 +363,25 @@ async fn a_flushed_redis_gets_back_what_this_instance_logged() {
     assert!(one(&opened.broker, &room, &ana, message("two", Some("k"))).await.unwrap().duplicate);
 }
 
+/// A message that two instances keep stands, once one of them has put it back, far below where the other knew it.
+#[tokio::test]
+async fn what_another_put_back_moves_nobody_again() {
+    let store = InRedis::alone();
+    let (one_of_two, other) = (store.open().await, store.open().await);
+    let (room, ana) = (fresh_room(), ana());
+    say(&one_of_two.broker, &room, &ana, "first").await;
+    store.redis.command(&["HSET", &key("meta", &room), "s", "500", "t", "500"]);
+    let kept = one(&one_of_two.broker, &room, &ana, message("kept", Some("k"))).await.unwrap();
+    assert_eq!(kept.seq, Some(501));
+    assert!(one(&other.broker, &room, &ana, message("kept", Some("k"))).await.unwrap().duplicate);
+    store.redis.command(&["FLUSHALL"]);
+    assert_eq!(say(&other.broker, &room, &ana, "the other goes on").await.seq, Some(2));
+    let before = position(&other.broker, &room).await;
+    assert_eq!(say(&one_of_two.broker, &room, &ana, "the one too").await.seq, Some(4));
+    assert_eq!(said(&other.broker, &room).await, ["kept", "the other goes on", "first", "the one too"]);
+    assert_eq!(position(&other.broker, &room).await.epoch, before.epoch, "nothing was lost since");
+}
+
 #[tokio::test]
 async fn where_messages_are_is_found_again_in_the_log() {
     let store = InRedis::shared();

@@ -191,6 +191,7 @@ impl Publisher {
     /// Sends a room's batches until none is left, or the log is away.
     async fn serve(self: Arc<Self>, room: RoomName) {
         let patience = self.context.config.command_timeout_ms;
+        let mut moved_before = false;
         loop {
             let Some(batch) = self.outbox().take(&room) else { return };
             let frame = self.context.next_frame();
@@ -202,6 +203,7 @@ impl Publisher {
                     let logged = self.outbox().settle(&room, answers, &mut out);
                     self.ring().keep(&room, &epoch, logged, self.context.clock.now_ms());
                     self.say(out);
+                    moved_before = false;
                 }
                 moved_or_failed => {
                     // What was logged before comes before what waits.
@@ -211,9 +213,11 @@ impl Publisher {
                     if !self.context.is_up() {
                         self.shut();
                     }
-                    if !rescued {
+                    // Once is what a lost log costs; what goes on moving must not be hurried.
+                    if !rescued || moved_before {
                         sleep(RETRY).await;
                     }
+                    moved_before = rescued;
                 }
             }
         }

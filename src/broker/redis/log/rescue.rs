@@ -55,14 +55,14 @@ impl Publisher {
         }
         if missing.is_empty() {
             if let Some(epoch) = epoch {
-                self.ring().renew(room, &epoch);
+                self.ring().renew(room, &epoch, head);
             }
             return Ok(());
         }
         warn!(%room, entries = missing.len(), "the log lost entries of this instance; they are put back");
         for entries in missing.chunks(BATCH_CHANGES) {
-            let epoch = self.put_back(room, entries).await?;
-            self.ring().renew(room, &epoch);
+            let (epoch, head) = self.put_back(room, entries).await?;
+            self.ring().renew(room, &epoch, head);
         }
         Ok(())
     }
@@ -84,18 +84,20 @@ impl Publisher {
         }
     }
 
-    async fn put_back(&self, room: &RoomName, entries: &[Acked]) -> Result<Epoch, Failed> {
+    /// Logs them again; answers the life of the log they are in now, and the last of their numbers.
+    async fn put_back(&self, room: &RoomName, entries: &[Acked]) -> Result<(Epoch, Seq), Failed> {
         let context = &self.context;
         let batch: Vec<_> = entries.iter().map(|acked| acked.body.clone()).collect();
         let frame = context.next_frame();
         let done = append::append(context, room, frame, frame, &Condition::default(), &batch).await?;
         let Done { epoch, answers } = done.ok_or(Failed)?;
+        let head = answers.iter().flatten().map(|at| at.seq).max().unwrap_or_default();
         let mut ring = self.ring();
         for (old, answer) in entries.iter().zip(answers) {
             ring.put_back(room, old, answer.ok().map(|at| (&epoch, at)));
             context.metrics.rescued.inc();
         }
-        Ok(epoch)
+        Ok((epoch, head))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::append::{Logged, is_message};
 use crate::protocol::{
     entry::EntryBody,
-    ids::{Epoch, Millis, Position, RoomName},
+    ids::{Epoch, Millis, Position, RoomName, Seq},
 };
 
 /// How long an entry is kept: as long as its key is remembered, so that what is put back is known again.
@@ -82,10 +82,14 @@ impl Ring {
         Some(Position { epoch: last.epoch.clone(), seq: last.at.seq })
     }
 
-    /// A room's log was looked at: what it has of the entries is in this life of it.
-    pub(super) fn renew(&mut self, room: &RoomName, epoch: &Epoch) {
+    /// A room's log was looked at: what it has of the entries is in this life of it, up to its `head`. A message that
+    /// another instance put back stands where its id says, and at any rate not beyond.
+    pub(super) fn renew(&mut self, room: &RoomName, epoch: &Epoch, head: Seq) {
         for acked in self.rooms.get_mut(room).into_iter().flatten() {
             acked.epoch = epoch.clone();
+            if is_message(&acked.body) {
+                acked.at.seq = acked.at.seq.min(head);
+            }
         }
     }
 
@@ -186,7 +190,7 @@ mod tests {
         assert_eq!(now.len(), 2);
         assert_eq!((&now[1].epoch, now[1].at), (&next, Logged { seq: 9, ts: 9, duplicate: false }));
         assert_eq!(ring.position(&room), Some(Position { epoch: next, seq: 9 }));
-        ring.renew(&room, &epoch);
+        ring.renew(&room, &epoch, 9);
         assert_eq!(ring.position(&room), Some(Position { epoch, seq: 9 }));
         ring.forget(RING_MS + 1);
         assert_eq!((ring.rooms.len(), ring.order.len(), ring.bytes), (0, 0, 0));
