@@ -107,11 +107,14 @@ pub async fn drain(leaving: Leaving<'_>, config: &DrainConfig) -> Millis {
     }
 }
 
-/// What the other instances have left for newcomers. One of a version that does not say is taken for one like this that
-/// has nothing else to do. None while the store is away.
+/// This one's part of what the other instances have left for newcomers: who else drains, and has clients still, sends
+/// them to the same. One of a version that does not say what it has is taken for one like this that has nothing else to do.
+/// None while the store is away.
 async fn survivors(directory: &dyn Directory, this: &InstanceId, config: &DrainConfig) -> Vec<Headroom> {
     let unknown = Headroom { sessions_free: usize::MAX, newcomers_per_second: config.newcomers_per_second.get() };
     let instances = directory.instances().await.unwrap_or_default();
-    let others = instances.into_iter().filter(|info| info.instance != *this);
-    others.map(|InstanceInfo { headroom, .. }| headroom.unwrap_or(unknown)).collect()
+    let others: Vec<_> = instances.into_iter().filter(|info| info.instance != *this).collect();
+    let drains = |info: &&InstanceInfo| info.connected_clients > 0 && info.headroom == Some(Headroom::NONE);
+    let senders = 1 + others.iter().filter(drains).count();
+    others.into_iter().map(|info| info.headroom.unwrap_or(unknown).shared_by(senders)).collect()
 }

@@ -40,6 +40,13 @@ impl Headroom {
         Self { sessions_free, newcomers_per_second: rate.max(1) }
     }
 
+    /// The part of one of so many who send their clients to it at the same time.
+    pub fn shared_by(self, senders: usize) -> Self {
+        let rate = self.newcomers_per_second;
+        let part = (rate / u32::try_from(senders).unwrap_or(u32::MAX).max(1)).max(rate.min(1));
+        Self { sessions_free: self.sessions_free / senders.max(1), newcomers_per_second: part }
+    }
+
     /// Whether it takes anybody.
     pub fn takes_newcomers(self) -> bool {
         self.sessions_free > 0 && self.newcomers_per_second > 0
@@ -67,6 +74,15 @@ mod tests {
         assert!(!Headroom::NONE.takes_newcomers());
         assert!(!Headroom { sessions_free: 0, newcomers_per_second: 9 }.takes_newcomers());
         assert!(Headroom { sessions_free: 1, newcomers_per_second: 9 }.takes_newcomers());
+    }
+
+    #[test]
+    fn those_who_drain_at_once_share_it() {
+        let all = Headroom { sessions_free: 100, newcomers_per_second: 9 };
+        assert_eq!(all.shared_by(1), all);
+        assert_eq!(all.shared_by(3), Headroom { sessions_free: 33, newcomers_per_second: 3 });
+        assert_eq!(all.shared_by(20).newcomers_per_second, 1, "somebody must get in");
+        assert_eq!(Headroom::NONE.shared_by(2), Headroom::NONE);
     }
 
     proptest! {

@@ -88,7 +88,8 @@ impl Hub {
         };
         self.step_out(connection, key);
         if standing.is_none() {
-            let returns = returns && !self.alone;
+            // Alone, or with the store away, it counts by what this instance knows.
+            let returns = returns && !self.alone && self.link != Link::Down;
             let Some(room) = self.room_mut(key) else { return Err(busy()) };
             room.connections += 1;
             room.attendance.enter(&user, returns);

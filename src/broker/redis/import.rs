@@ -249,8 +249,7 @@ impl RedisImport {
     }
 }
 
-/// Connects, or says why not: a client that has a server would try on for ever.
-/// Connects, or says why not as soon as it is known.
+/// Connects, or says why not as soon as it is known: a client that has a server would try on for ever.
 pub(super) async fn connect(client: &Client) -> Result<(), String> {
     let mut errors = client.error_rx();
     let first = async {
