@@ -1,7 +1,7 @@
 //! Thousands of clients on one thread, one poller and one read buffer.
 
 use std::{
-    io,
+    io, mem,
     ops::Range,
     time::{Duration, Instant},
 };
@@ -26,6 +26,9 @@ const SCRATCH: usize = 1024 * 1024;
 /// server's HTTP stack, not what a connection takes.
 const ARRIVING: usize = 64;
 
+/// How the answer of a balancer begins that did not get to reading a handshake before its `client_header_timeout`.
+const NOT_READ: &str = "HTTP/1.1 408";
+
 /// How long a turn waits for something to happen.
 const TURN: Duration = Duration::from_millis(50);
 
@@ -37,6 +40,8 @@ pub(super) struct Swarm {
     clients: Vec<Client>,
     scratch: Vec<u8>,
     bears_losses: bool,
+    /// Those whose handshake was not read in time, while clients arrive.
+    unread: Option<Vec<usize>>,
 }
 
 impl Swarm {
@@ -56,6 +61,7 @@ impl Swarm {
             clients: Vec::new(),
             scratch: vec![0; SCRATCH],
             bears_losses: false,
+            unread: None,
         })
     }
 
@@ -72,7 +78,8 @@ impl Swarm {
         self.arrive_with(count, rooms, limit, |_| Ok(()))
     }
 
-    /// The same, and shows `on` every event that comes meanwhile.
+    /// The same, and shows `on` every event that comes meanwhile. A handshake that a balancer was too slow to read is made
+    /// again.
     ///
     /// # Errors
     /// As [`Swarm::arrive`], or what `on` gives.
@@ -87,6 +94,7 @@ impl Swarm {
         let names = rooms.join(",");
         let mut joined = 0;
         let deadline = Deadline::new("the arrival of the clients", limit);
+        self.unread = Some(Vec::new());
         while joined < count * rooms.len() {
             let arrived = joined / rooms.len();
             while self.clients.len() - first < count.min(arrived + ARRIVING) {
@@ -101,8 +109,12 @@ impl Swarm {
                 }
                 on(event)
             })?;
+            for index in self.unread.as_mut().map(mem::take).unwrap_or_default() {
+                self.dial_again(index, &names)?;
+            }
             deadline.check()?;
         }
+        self.unread = None;
         Ok(first..first + count)
     }
 
@@ -117,19 +129,32 @@ impl Swarm {
     /// If the server does not take the connection.
     pub(super) fn come_back(&mut self, index: usize, target: &Target) -> Result<(), BenchError> {
         let client = self.dial(index, target, "")?;
-        if let Some(lost) = self.clients.get_mut(index) {
-            *lost = client;
-        }
+        self.put(index, client);
         Ok(())
     }
 
     fn connect(&mut self, rooms: &str) -> Result<(), BenchError> {
         let index = self.clients.len();
-        let target = self.targets.get(index % self.targets.len().max(1));
-        let target = target.ok_or_else(|| BenchError::Broken("there is none to connect to".into()))?;
-        let client = self.dial(index, target, rooms)?;
+        let client = self.dial(index, self.target(index)?, rooms)?;
         self.clients.push(client);
         Ok(())
+    }
+
+    fn dial_again(&mut self, index: usize, rooms: &str) -> Result<(), BenchError> {
+        let client = self.dial(index, self.target(index)?, rooms)?;
+        self.put(index, client);
+        Ok(())
+    }
+
+    fn put(&mut self, index: usize, client: Client) {
+        if let Some(lost) = self.clients.get_mut(index) {
+            *lost = client;
+        }
+    }
+
+    fn target(&self, index: usize) -> Result<&Target, BenchError> {
+        let target = self.targets.get(index % self.targets.len().max(1));
+        target.ok_or_else(|| BenchError::Broken("there is none to connect to".into()))
     }
 
     fn dial(&self, index: usize, target: &Target, rooms: &str) -> Result<Client, BenchError> {
@@ -179,6 +204,10 @@ impl Swarm {
                     client.gone = true;
                     on(index, Heard::Lost)?;
                 }
+                Err(BenchError::Refused { answer, .. }) if self.unread.is_some() && answer.starts_with(NOT_READ) => {
+                    client.gone = true;
+                    self.unread.iter_mut().for_each(|unread| unread.push(index));
+                }
                 done => done?,
             }
         }
@@ -223,5 +252,50 @@ impl Deadline {
     pub(super) fn check(&self) -> Result<(), BenchError> {
         let Self { what, limit, start } = *self;
         if start.elapsed() < limit { Ok(()) } else { Err(BenchError::Overdue { what, limit }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+        thread,
+    };
+
+    use super::*;
+
+    /// Reads a handshake and answers it.
+    fn answer(listener: &TcpListener, answer: &[u8]) -> TcpStream {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut read = Vec::new();
+        while !read.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            read.extend(byte);
+        }
+        stream.write_all(answer).unwrap();
+        stream
+    }
+
+    #[test]
+    fn a_handshake_that_was_not_read_in_time_is_made_again_and_a_refusal_is_none() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            drop(answer(&listener, b"HTTP/1.1 408 Request Time-out\r\nConnection: close\r\n\r\n"));
+            let joined = br#"{"type":"joined"}"#;
+            let mut stream = answer(&listener, b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+            // RFC 6455 section 5.2: a whole text of less than 126 bytes, not masked.
+            stream.write_all(&[&[0x81, joined.len() as u8], &joined[..]].concat()).unwrap();
+            drop(answer(&listener, b"HTTP/1.1 503 Service Unavailable\r\n\r\n"));
+            stream
+        });
+        let mut swarm = Swarm::new(Target::local(address)).unwrap();
+        let limit = Duration::from_secs(60);
+        assert_eq!(swarm.arrive(1, &["global".into()], limit).unwrap(), 0..1);
+        let refused = swarm.arrive(1, &["global".into()], limit).unwrap_err();
+        assert!(matches!(refused, BenchError::Refused { client: 1, .. }), "{refused}");
+        server.join().unwrap();
     }
 }

@@ -10,7 +10,7 @@ use super::nginx::Strategy;
 const MOST_REPLICAS: u64 = 64;
 
 /// What is said of exit codes.
-const EXIT_CODES: &str = "Exit codes: 0 done, and for `health` all healthy; 1 something failed or is not healthy; \
+const EXIT_CODES: &str = "Exit codes: 0 done, and for `up` and `health` all healthy; 1 something failed or is not healthy; \
                           2 wrong arguments, or redis-server or nginx is missing.\n\n\
                           Settings of the replicas are those of config/hubbub.toml in the folder that `up` is run in, and \
                           of its environment (ADMIN_USERNAME, MAX_SESSIONS, HUBBUB__…): `up` and `restart` take them over, \
@@ -61,9 +61,9 @@ pub(super) struct UpArgs {
     /// The port that clients come to; as before, or 3001.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) port: Option<u16>,
-    /// Listen on all addresses of this machine rather than on 127.0.0.1 and ::1.
-    #[arg(long)]
-    pub(super) public: bool,
+    /// Listen on all addresses of this machine rather than on 127.0.0.1 and ::1; as before, or not.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(super) public: Option<bool>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -119,4 +119,26 @@ impl Default for Patience {
 
 fn replicas() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=MOST_REPLICAS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        up: UpArgs,
+    }
+
+    #[test]
+    fn who_may_come_is_said_or_stays() {
+        let public = |words: &[&str]| Line::try_parse_from([&["up"], words].concat()).unwrap().up.public;
+        assert_eq!(public(&[]), None);
+        assert_eq!(public(&["--public"]), Some(true));
+        assert_eq!(public(&["--public", "--replicas", "2"]), Some(true));
+        assert_eq!(public(&["--public=false"]), Some(false));
+    }
 }

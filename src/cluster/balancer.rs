@@ -3,21 +3,20 @@
 use std::{
     collections::BTreeSet,
     fs,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    process::Command,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     time::Duration,
 };
 
-use rustix::process::{Resource, Signal, getrlimit};
+use rustix::process::Signal;
 
 use super::{
     Cluster,
     error::ClusterError,
     nginx::{Layout, Workers},
     probe,
-    process::{Process, group},
+    process::{Process, group, set_aside},
     programs::Programs,
-    replica::{ended, local},
+    replica::{ended, last_words, local},
 };
 
 /// How long nginx may take to start, or to follow a change.
@@ -40,9 +39,18 @@ impl Cluster {
         layout.write().map_err(ClusterError::file(layout.config()))?;
         let same = fs::read_to_string(layout.config()).is_ok_and(|now| now == before);
         match self.state.nginx.clone().filter(Process::is_alive) {
-            Some(_) if same => Ok(()),
-            Some(nginx) => self.reload(&nginx),
+            // A change that failed before may have left the file of one that nginx does not run.
+            Some(_) if same && shows(&layout) => Ok(()),
+            Some(nginx) => self.reload(&nginx, &layout),
             None => self.start_nginx(&layout),
+        }
+    }
+
+    /// After a change that failed: has nginx, if it runs, go on with what is remembered now. The error that led here is
+    /// the one to tell.
+    pub(super) fn balance_again(&mut self) {
+        if self.state.nginx.as_ref().is_some_and(Process::is_alive) {
+            let _ = self.uninterrupted(Self::balance);
         }
     }
 
@@ -50,15 +58,8 @@ impl Cluster {
     fn layout(&self) -> Result<Layout, ClusterError> {
         let replicas = self.state.replicas.iter().filter(|replica| replica.in_rotation);
         let replicas: Vec<_> = replicas.filter_map(|replica| replica.port).map(local).collect();
-        let port = self.state.port;
-        let addresses: [SocketAddr; 2] = match self.state.public {
-            true => [(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()],
-            false => [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()],
-        };
-        let has_ipv6 = fs::exists("/proc/net/if_inet6").unwrap_or(false);
-        let listen = addresses.into_iter().filter(|address| address.is_ipv4() || has_ipv6).collect();
-        let files = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
-        let workers = Workers::for_limit(files);
+        let listen = listen_on(self.state.port, self.state.public);
+        let workers = Workers::for_machine();
         Ok(Layout { folder: self.folder.nginx(), listen, replicas, strategy: self.state.strategy, workers })
     }
 
@@ -79,23 +80,22 @@ impl Cluster {
     }
 
     fn start_nginx(&mut self, layout: &Layout) -> Result<(), ClusterError> {
-        let port = self.state.port;
         let program = Programs::find()?.nginx;
-        let mut command = Command::new(&program);
-        command.args(layout.command().get_args());
+        let mut command = layout.command(&program);
+        self.set_logs_aside(layout)?;
         let log = self.folder.log("nginx");
         let process = Process::spawn(&mut command, &log).map_err(ClusterError::file(program))?;
         self.state.nginx = Some(process.clone());
         self.save()?;
-        self.interrupt.until("nginx's start", LIMIT, || {
+        let started = self.interrupt.until("to start", LIMIT, || {
             if !process.is_alive() {
                 return Err(self.nginx_ended(layout));
             }
             // Another's answer on this port is none of ours.
             let up = fs::read_to_string(layout.pid_file()).is_ok_and(|pid| pid.trim() == process.pid.to_string());
-            Ok((up && shows(port, layout)).then_some(()))
-        })?;
-        Ok(())
+            Ok((up && shows(layout)).then_some(()))
+        });
+        started.map(|_| ()).map_err(|error| overdue(error, layout))
     }
 
     /// Why nginx ended: what it says on standard error before it has read its configuration, or in its own log after.
@@ -105,33 +105,70 @@ impl Cluster {
         ended("nginx", &log)
     }
 
-    fn reload(&self, nginx: &Process) -> Result<(), ClusterError> {
-        let layout = self.layout()?;
-        let mut check = Command::new(Programs::find()?.nginx);
-        let checked = check.args(layout.command().get_args()).arg("-t").output()?;
+    /// Sets its two logs aside if they are long; whether one was.
+    fn set_logs_aside(&self, layout: &Layout) -> Result<bool, ClusterError> {
+        let mut any = false;
+        for log in [layout.access_log(), layout.error_log()] {
+            any |= set_aside(&log).map_err(ClusterError::file(log))?;
+        }
+        Ok(any)
+    }
+
+    fn reload(&self, nginx: &Process, layout: &Layout) -> Result<(), ClusterError> {
+        let checked = layout.command(&Programs::find()?.nginx).arg("-t").output()?;
         if !checked.status.success() {
             let log = String::from_utf8_lossy(&checked.stderr).trim_end().to_owned();
             return Err(ClusterError::Part { name: "nginx".into(), what: "does not take its files".into(), log });
         }
+        if self.set_logs_aside(layout)? {
+            // It opens them anew whether it takes the change or not.
+            nginx.signal(Signal::USR1);
+        }
         let before = workers(nginx.pid);
         nginx.signal(Signal::HUP);
-        self.interrupt.until("nginx's reload", LIMIT, || {
+        let reloaded = self.interrupt.until("to follow a change", LIMIT, || {
             if !nginx.is_alive() {
-                return Err(self.nginx_ended(&layout));
+                return Err(self.nginx_ended(layout));
             }
             let now = workers(nginx.pid);
-            Ok((!now.is_empty() && now.is_disjoint(&before) && shows(self.state.port, &layout)).then_some(()))
-        })?;
-        Ok(())
+            Ok((!now.is_empty() && now.is_disjoint(&before) && shows(layout)).then_some(()))
+        });
+        reloaded.map(|_| ()).map_err(|error| overdue(error, layout))
     }
 }
 
-/// Whether nginx tells of the replicas of this layout.
-fn shows(port: u16, layout: &Layout) -> bool {
-    let Ok(answer) = probe::get(local(port), "/nginx/upstream", None) else { return false };
-    let told = answer.json();
-    let told: Vec<_> = told["replicas"].as_array().into_iter().flatten().filter_map(|each| each.as_str()).collect();
-    told == layout.replicas.iter().map(ToString::to_string).collect::<Vec<_>>()
+/// Where nginx listens: on all addresses of this machine, or on its own alone.
+pub(super) fn listen_on(port: u16, public: bool) -> Vec<SocketAddr> {
+    let addresses: [IpAddr; 2] = match public {
+        true => [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+        false => [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+    };
+    // A kernel may know IPv6 and have it off.
+    let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let usable = addresses.into_iter().filter(|address| address.is_ipv4() || has_ipv6);
+    usable.map(|address| (address, port).into()).collect()
+}
+
+/// Whether nginx answers wherever this layout listens, and tells of its strategy and its replicas.
+fn shows(layout: &Layout) -> bool {
+    let replicas: Vec<_> = layout.replicas.iter().map(ToString::to_string).collect();
+    let wanted = serde_json::json!({ "strategy": layout.strategy.name(), "replicas": replicas });
+    layout.listen.iter().all(|address| {
+        let own = if address.is_ipv4() { local(address.port()) } else { (Ipv6Addr::LOCALHOST, address.port()).into() };
+        probe::get(own, "/nginx/upstream", None).is_ok_and(|answer| answer.json() == wanted)
+    })
+}
+
+/// Adds what nginx logged to an error that says that it took too long.
+fn overdue(error: ClusterError, layout: &Layout) -> ClusterError {
+    match error {
+        ClusterError::Overdue { what, limit } => ClusterError::Part {
+            name: "nginx".into(),
+            what: format!("took more than {} s {what}", limit.as_secs()),
+            log: last_words(&layout.error_log()),
+        },
+        error => error,
+    }
 }
 
 /// The workers of a master that take newcomers.

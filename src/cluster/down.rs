@@ -68,22 +68,23 @@ impl Cluster {
         put(if args.purge { "What it kept is removed.\n" } else { "" })
     }
 
-    /// Lets the newest replicas go until there are no more than wanted: first no newcomers for them, then no clients.
+    /// Lets replicas go until there are no more than wanted, the dead first and then the newest: first no newcomers for
+    /// them, then no clients. A Ctrl-C does not stop it half way.
     ///
     /// # Errors
     /// If nginx does not follow.
     pub(super) fn shrink(&mut self, wanted: usize, patience: Patience) -> Result<Vec<Ended>, ClusterError> {
-        let mut numbers: Vec<_> = self.state.replicas.iter().map(|replica| replica.number).collect();
-        numbers.sort_unstable();
-        let surplus = numbers.split_off(wanted.min(numbers.len()));
+        let surplus = self.state.surplus(wanted);
         if surplus.is_empty() {
             return Ok(Vec::new());
         }
         let leaving = self.state.replicas.iter_mut().filter(|replica| surplus.contains(&replica.number));
         leaving.for_each(|replica| replica.in_rotation = false);
         self.save()?;
-        self.balance()?;
-        let ended = self.drain(&surplus, patience)?;
+        let ended = self.uninterrupted(|cluster| {
+            cluster.balance()?;
+            cluster.drain(&surplus, patience)
+        })?;
         self.state.replicas.retain(|replica| !surplus.contains(&replica.number));
         self.save()?;
         Ok(ended)

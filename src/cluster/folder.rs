@@ -9,8 +9,8 @@ use std::{
 
 use super::error::ClusterError;
 
-/// What a cluster puts into its folder; nothing else is removed with it.
-const CONTENT: [&str; 5] = ["cluster.json", "lock", "redis", "nginx", "logs"];
+/// What a cluster puts into its folder; nothing else is removed with it. Last the lock, which whoever removes it holds.
+const CONTENT: [&str; 6] = ["cluster.json", "cluster.new", "redis", "nginx", "logs", "lock"];
 
 /// The folder of a cluster, by its absolute path.
 #[derive(Clone, Debug)]
@@ -118,6 +118,7 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(folder.path()), mode(&folder.state())), (0o700, 0o600));
         assert_ne!(mode(&place.path().join("a")), 0o700);
+        fs::write(folder.state().with_extension("new"), "{").unwrap();
         fs::write(folder.path().join("mine"), "").unwrap();
         folder.purge().unwrap();
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

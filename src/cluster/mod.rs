@@ -18,7 +18,7 @@ mod logs;
 pub mod nginx;
 pub(crate) mod probe;
 mod process;
-mod programs;
+pub(crate) mod programs;
 pub(crate) mod redis;
 mod replica;
 mod restart;
@@ -34,7 +34,7 @@ use std::{
     env,
     fmt::Display,
     io::{self, Write},
-    thread,
+    mem, thread,
     time::Duration,
 };
 
@@ -49,7 +49,6 @@ use folder::Folder;
 use nginx::Strategy;
 use programs::Programs;
 use state::State;
-use survey::Survey;
 use wait::Interrupt;
 
 /// Where clients come to when nothing else is said.
@@ -89,19 +88,16 @@ pub fn run(args: &ClusterArgs, given: BTreeMap<String, String>) -> Result<(), Cl
             let interrupt = Interrupt::listen("taking back what was started; Ctrl-C once more ends at once")?;
             Cluster::open(args, folder, interrupt, given)?.up(up)
         }
-        Command::Down(down) => match State::load(&folder)? {
-            None => {
-                tell(&format!("there is no cluster in {}", folder.path().display()));
-                if down.purge { folder.purge() } else { Ok(()) }
-            }
-            Some(_) => Cluster::open(args, folder, Interrupt::listen(FINISHING)?, given)?.down(down),
-        },
-        Command::Status => survey::show(&existing(&folder)?, args.json),
-        Command::Health => {
-            let survey = Survey::of(&existing(&folder)?);
-            survey.print(args.json)?;
-            if survey.healthy { Ok(()) } else { Err(ClusterError::Unhealthy) }
+        // An `up` that was killed early leaves a lock and no state.
+        Command::Down(down) if State::load(&folder)?.is_some() || (down.purge && folder.lock().exists()) => {
+            Cluster::open(args, folder, Interrupt::listen(FINISHING)?, given)?.down(down)
         }
+        Command::Down(_) => {
+            tell(&format!("there is no cluster in {}", folder.path().display()));
+            if args.json { put_json(&[(); 0]) } else { Ok(()) }
+        }
+        Command::Status => survey::show(&existing(&folder)?, args.json),
+        Command::Health => survey::show_healthy(&existing(&folder)?, args.json),
         Command::Scale(scale) => match scale.replicas {
             None => scale::show(&existing(&folder)?, args.json),
             Some(replicas) => {
@@ -138,6 +134,14 @@ impl Cluster {
         };
         raise_file_limit();
         Ok(Self { folder, state, interrupt, given, json: args.json, _lock: lock })
+    }
+
+    /// Does what a Ctrl-C must not stop half way. A second one ends this program all the same.
+    fn uninterrupted<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, ClusterError>) -> Result<T, ClusterError> {
+        let interrupt = mem::take(&mut self.interrupt);
+        let done = work(self);
+        self.interrupt = interrupt;
+        done
     }
 
     fn save(&self) -> Result<(), ClusterError> {
@@ -186,7 +190,9 @@ fn lock(folder: &Folder, interrupt: &Interrupt) -> Result<FileLock, ClusterError
     let mut said = false;
     loop {
         match FileLock::acquire(&path) {
-            Ok(lock) => return Ok(lock),
+            // Who had it before may have removed it with all else: then this is a lock on nothing.
+            Ok(lock) if path.exists() => return Ok(lock),
+            Ok(_) => {}
             Err(LockError::Io(error)) => return Err(ClusterError::file(path)(error)),
             Err(LockError::Held(by)) if !said => {
                 let by = by.map_or_else(String::new, |pid| format!(" (process {pid})"));

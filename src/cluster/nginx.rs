@@ -14,6 +14,7 @@ use std::{
 };
 
 use clap::ValueEnum;
+use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 
 /// The shipped configuration.
@@ -29,9 +30,6 @@ const CLIENTS: u64 = 36_000;
 /// Files that a worker asks for, and connections that it makes room for, as shipped.
 const FILES: u64 = 65_536;
 const CONNECTIONS: u64 = 40_000;
-
-/// Files taken where the system does not tell: what POSIX systems start programs with.
-const ASSUMED_FILES: u64 = 1_024;
 
 /// Files of a worker that are no connections: logs, listeners, its event queue.
 const OTHER_FILES: u64 = 256;
@@ -93,8 +91,7 @@ pub struct Workers {
 impl Workers {
     /// For as many files as this process may give to those it starts.
     pub fn for_machine() -> Self {
-        let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-        Self::for_limit(hard_file_limit(&limits).unwrap_or(ASSUMED_FILES))
+        Self::for_limit(getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX))
     }
 
     /// As many as cores, or as it takes to hold 30,000 clients if a process may open only so many files
@@ -105,15 +102,6 @@ impl Workers {
         let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         let processes = u32::try_from(needed.max(cores)).ok().and_then(NonZeroU32::new);
         Self { processes: processes.unwrap_or(NonZeroU32::MIN), files }
-    }
-}
-
-/// The hard limit of open files, as `/proc/<process>/limits` tells it.
-fn hard_file_limit(limits: &str) -> Option<u64> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    match line.split_ascii_whitespace().nth(1)? {
-        "unlimited" => Some(u64::MAX),
-        hard => hard.parse().ok(),
     }
 }
 
@@ -177,10 +165,10 @@ impl Layout {
         replace(&self.config(), &self.render(name))
     }
 
-    /// Runs nginx in the foreground on the files that were written: SIGHUP reloads them, SIGQUIT ends it when its last
-    /// socket has ended, SIGTERM at once. With `-t` added it only checks them.
-    pub fn command(&self) -> Command {
-        let mut command = Command::new("nginx");
+    /// Runs nginx, `program`, in the foreground on the files that were written: SIGHUP reloads them, SIGQUIT ends it when
+    /// its last socket has ended, SIGTERM at once. With `-t` added it only checks them.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command.arg("-e").arg(self.error_log()).arg("-p").arg(&self.folder).arg("-c").arg(self.config());
         command.args(["-g", "daemon off;"]);
         command
@@ -320,16 +308,6 @@ mod tests {
             let held = u64::from(workers.processes.get()) * connections(workers.files) / 2;
             assert!(held >= CLIENTS || workers.processes.get() == 64, "{files}: {workers:?}");
         }
-    }
-
-    #[test]
-    fn the_hard_limit_is_read_as_proc_writes_it() {
-        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                      Max open files            4096                 524288               files     \n";
-        assert_eq!(hard_file_limit(limits), Some(524_288));
-        assert_eq!(hard_file_limit("Max open files  1024 unlimited files"), Some(u64::MAX));
-        assert_eq!(hard_file_limit(""), None);
-        assert!(Workers::for_machine().files > 0);
     }
 
     #[test]

@@ -103,10 +103,17 @@ fn send(pid: Pid, signal: Signal, is_it: impl Fn() -> bool) -> rustix::io::Resul
 
 /// Opens a log to write on at its end; nobody else may read it.
 fn open_log(path: &Path) -> io::Result<File> {
-    if fs::metadata(path).is_ok_and(|log| log.len() > LONG_LOG) {
+    set_aside(path)?;
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+/// Renames a log that is too long, in the place of the one before; whether it was.
+pub(super) fn set_aside(path: &Path) -> io::Result<bool> {
+    let is_long = fs::metadata(path).is_ok_and(|log| log.len() > LONG_LOG);
+    if is_long {
         fs::rename(path, path.with_extension("log.old"))?;
     }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    Ok(is_long)
 }
 
 /// The processes of a process group.

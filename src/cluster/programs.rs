@@ -19,9 +19,9 @@ const NEEDED: [(&str, &str, &str); 2] =
 
 /// Where the programs are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Programs {
+pub(crate) struct Programs {
     pub(super) redis: PathBuf,
-    pub(super) nginx: PathBuf,
+    pub(crate) nginx: PathBuf,
 }
 
 /// A program that is not there.
@@ -49,7 +49,7 @@ impl Programs {
     ///
     /// # Errors
     /// [`ClusterError::Missing`] names all that are not there.
-    pub(super) fn find() -> Result<Self, ClusterError> {
+    pub(crate) fn find() -> Result<Self, ClusterError> {
         let path = env::var_os("PATH").unwrap_or_default();
         let folders: Vec<_> = env::split_paths(&path).chain(ALSO.map(PathBuf::from)).collect();
         Self::find_in(&folders).map_err(ClusterError::Missing)

@@ -1,7 +1,9 @@
 //! Replicas: this program, started with a name and where Redis is, on a port that it leases there.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::Command,
@@ -23,7 +25,7 @@ use crate::bench;
 const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// Bytes of a log shown when its process fails.
-const LAST_WORDS: usize = 2_000;
+const LAST_WORDS: u64 = 2_000;
 
 /// A replica that was started and has not said yet where it listens.
 pub(super) struct Starting {
@@ -31,7 +33,7 @@ pub(super) struct Starting {
     name: String,
     process: Process,
     /// Bytes that its log had before.
-    logged: usize,
+    logged: u64,
 }
 
 impl Cluster {
@@ -47,7 +49,7 @@ impl Cluster {
         };
         let name = Replica::new(number).name();
         let log = self.folder.log(&name);
-        let logged = fs::metadata(&log).map_or(0, |log| log.len() as usize);
+        let logged = fs::metadata(&log).map_or(0, |log| log.len());
         let mut command = Command::new(env::current_exe()?);
         command.arg("serve").current_dir(&self.state.working_folder);
         self.given.keys().for_each(|variable| {
@@ -72,8 +74,8 @@ impl Cluster {
             command.env("HUBBUB__SERVER__PORT_RANGE_END", port.to_string());
         }
         let process = Process::spawn(&mut command, &log).map_err(ClusterError::file(&log))?;
-        // A log that had grown too long was set aside.
-        let logged = fs::metadata(&log).map_or(0, |log| logged.min(log.len() as usize));
+        // A log that had grown too long was set aside, and the new one begins with this start.
+        let logged = fs::metadata(&log).ok().map(|log| log.len()).filter(|now| *now >= logged).map_or(0, |_| logged);
         match self.state.replica_mut(number) {
             Some(replica) => (replica.process, replica.port) = (Some(process.clone()), None),
             None => self.state.replicas.push(Replica { process: Some(process.clone()), ..Replica::new(number) }),
@@ -89,9 +91,10 @@ impl Cluster {
     pub(super) fn await_replica(&mut self, starting: &Starting) -> Result<(), ClusterError> {
         let Starting { number, name, process, logged } = starting;
         let log = self.folder.log(name);
+        let mut said = Vec::new();
         let (port, _) = self.interrupt.until(&format!("{name}'s start"), START_LIMIT, || {
-            let said = fs::read(&log).map_err(ClusterError::file(&log))?;
-            let port = bench::port_in(&String::from_utf8_lossy(said.get(*logged..).unwrap_or_default()));
+            read_on(&log, *logged, &mut said).map_err(ClusterError::file(&log))?;
+            let port = bench::port_in(&String::from_utf8_lossy(&said));
             let port = port.filter(|port| is_healthy(*port));
             if port.is_none() && !process.is_alive() {
                 return Err(ended(name, &log));
@@ -138,8 +141,42 @@ fn is_healthy(port: u16) -> bool {
 
 /// Says that a part ended that should run.
 pub(super) fn ended(name: &str, log: &Path) -> ClusterError {
-    let text = fs::read(log).unwrap_or_default();
-    let end = text.get(text.len().saturating_sub(LAST_WORDS)..).unwrap_or_default();
-    let log = String::from_utf8_lossy(end).trim_end().to_owned();
-    ClusterError::Part { name: name.to_owned(), what: "ended".into(), log }
+    ClusterError::Part { name: name.to_owned(), what: "ended".into(), log: last_words(log) }
+}
+
+/// The end of a log.
+pub(super) fn last_words(log: &Path) -> String {
+    let mut end = Vec::new();
+    let length = fs::metadata(log).map_or(0, |log| log.len());
+    // Of one that cannot be read there is nothing to show.
+    let _ = read_on(log, length.saturating_sub(LAST_WORDS), &mut end);
+    String::from_utf8_lossy(&end).trim_end().to_owned()
+}
+
+/// Adds to what was read from a log, from `start` on, what came since.
+fn read_on(log: &Path, start: u64, said: &mut Vec<u8>) -> io::Result<()> {
+    let mut file = File::open(log)?;
+    file.seek(SeekFrom::Start(start + said.len() as u64))?;
+    file.read_to_end(said)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_read_on_from_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.log");
+        assert_eq!(last_words(&log), "", "it is not there yet");
+        fs::write(&log, "before\none\n").unwrap();
+        let mut said = Vec::new();
+        read_on(&log, 7, &mut said).unwrap();
+        fs::write(&log, "before\none\ntwo\n").unwrap();
+        read_on(&log, 7, &mut said).unwrap();
+        assert_eq!(said, b"one\ntwo\n");
+        fs::write(&log, format!("{}end\n", "x".repeat(3_000))).unwrap();
+        assert!(last_words(&log).len() < LAST_WORDS as usize && last_words(&log).ends_with("xend"));
+    }
 }

@@ -1,7 +1,6 @@
 //! Restarting replicas one at a time, while their clients resume on the others.
 
 use std::{
-    mem,
     net::TcpListener,
     time::{Duration, Instant},
 };
@@ -11,6 +10,7 @@ use serde::Serialize;
 use super::{
     Cluster,
     args::{Patience, RestartArgs},
+    down::Ended,
     error::ClusterError,
     process::Process,
     put, put_json,
@@ -92,35 +92,43 @@ impl Cluster {
     fn restart_one(&mut self, number: u32, patience: Patience) -> Result<Restarted, ClusterError> {
         let name = Replica::new(number).name();
         let clients_before = self.clients();
+        let (ended, started_ms) = self.uninterrupted(|cluster| cluster.replace(number, patience))?;
+        let wanted = clients_before - clients_before / TOLERANCE;
+        let back = self.interrupt.until("the clients", CLIENTS_LIMIT, || Ok((self.clients() >= wanted).then_some(())));
+        let clients_back_ms = back.ok().map(|((), after)| millis(after));
+        let clients_after = self.clients();
+        self.say(&format!("{name} is back, with {clients_after} clients of {clients_before} in the cluster"));
+        let killed = ended.as_ref().is_some_and(|ended| ended.killed);
+        let drained_ms = ended.map(|ended| ended.drained_ms);
+        Ok(Restarted { name, drained_ms, killed, started_ms, clients_before, clients_after, clients_back_ms })
+    }
+
+    /// Ends a replica and starts it again, out of rotation meanwhile; how it ended, if it ran, and how many milliseconds
+    /// it took to start.
+    fn replace(&mut self, number: u32, patience: Patience) -> Result<(Option<Ended>, u64), ClusterError> {
         // The last one stays in rotation: while it is away nginx answers that nobody is there.
-        let others = self.state.replicas.iter().any(|replica| replica.number != number && replica.in_rotation);
+        let others = self
+            .state
+            .replicas
+            .iter()
+            .any(|replica| replica.number != number && replica.in_rotation && replica.is_alive());
         if others {
             self.rotate(number, false)?;
         }
         let ended = self.drain(&[number], patience)?.pop();
         let port = self.state.replica_mut(number).and_then(|replica| replica.port);
         let killed = ended.as_ref().is_some_and(|ended| ended.killed);
-        self.say(&format!("starting {name}"));
+        self.say(&format!("starting {}", Replica::new(number).name()));
         // What was killed has not given its lease back.
         let port = port.filter(|_| ended.is_some() && !killed);
-        let uninterrupted = mem::take(&mut self.interrupt);
         let start = Instant::now();
         let started = match self.start_replica(number, port) {
             // Somebody else took its port meanwhile: another will do.
             Err(ClusterError::Part { .. }) if port.is_some_and(is_taken) => self.start_replica(number, None),
             started => started,
         };
-        let started = started.and_then(|()| self.await_registry()).and_then(|()| self.rotate(number, true));
-        self.interrupt = uninterrupted;
-        started?;
-        let started_ms = millis(start.elapsed());
-        let wanted = clients_before - clients_before / TOLERANCE;
-        let back = self.interrupt.until("the clients", CLIENTS_LIMIT, || Ok((self.clients() >= wanted).then_some(())));
-        let clients_back_ms = back.ok().map(|((), after)| millis(after));
-        let clients_after = self.clients();
-        self.say(&format!("{name} is back, with {clients_after} clients of {clients_before} in the cluster"));
-        let drained_ms = ended.map(|ended| ended.drained_ms);
-        Ok(Restarted { name, drained_ms, killed, started_ms, clients_before, clients_after, clients_back_ms })
+        started.and_then(|()| self.await_registry()).and_then(|()| self.rotate(number, true))?;
+        Ok((ended, millis(start.elapsed())))
     }
 
     fn start_replica(&mut self, number: u32, port: Option<u16>) -> Result<(), ClusterError> {

@@ -8,7 +8,7 @@ use super::{
     error::ClusterError,
     process::Process,
     put, put_json,
-    state::State,
+    state::{Replica, State},
     survey::Survey,
     table::{Table, or_none},
 };
@@ -61,25 +61,29 @@ pub(super) fn show(state: &State, json: bool) -> Result<(), ClusterError> {
 }
 
 impl Cluster {
-    /// Starts replicas, then tells nginx of them; or takes the newest away from nginx, then drains them.
+    /// Starts replicas, those too that are dead and stay, then tells nginx of them; or takes the dead and then the newest
+    /// away from nginx, then drains them.
     ///
     /// # Errors
     /// If the cluster does not run, or a new replica does not come up; what was started is ended then.
     pub(super) fn scale(&mut self, wanted: usize, patience: Patience) -> Result<(), ClusterError> {
         self.need_running()?;
         let before = self.state.replicas.len();
+        // Who is dead has nobody to drain, and must not be started only to go.
+        let surplus = self.state.surplus(wanted);
+        self.state.replicas.retain(|replica| replica.is_alive() || !surplus.contains(&replica.number));
+        self.save()?;
         let mut started = Vec::new();
-        if wanted > before {
-            let grown = self.grow(wanted, &mut started).and_then(|()| self.balance());
-            if let Err(error) = grown {
-                self.take_back(&started);
-                // Those that were there go on; nginx may have heard of the others.
-                self.balance()?;
-                return Err(error);
-            }
+        let is_short = self.state.replicas.len() < wanted || !self.state.replicas.iter().all(Replica::is_alive);
+        let grown = if is_short { self.grow(wanted, &mut started) } else { Ok(()) };
+        if let Err(error) = grown.and_then(|()| self.balance()) {
+            self.take_back(&started);
+            // Those that were there go on; nginx may have heard of the others.
+            self.balance_again();
+            return Err(error);
         }
         self.shrink(wanted, patience)?;
-        if before == wanted {
+        if before == wanted && started.is_empty() {
             self.say(&format!("There are {wanted} replicas already."));
         }
         self.show()

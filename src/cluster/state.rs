@@ -148,6 +148,13 @@ impl State {
         redis.into_iter().chain(&self.nginx).chain(replicas).any(Process::is_alive)
     }
 
+    /// The numbers of those that go if no more than `wanted` are to stay: first who is dead, then the newest.
+    pub(super) fn surplus(&self, wanted: usize) -> Vec<u32> {
+        let mut all: Vec<_> = self.replicas.iter().map(|replica| (!replica.is_alive(), replica.number)).collect();
+        all.sort_unstable();
+        all.into_iter().skip(wanted).map(|(_, number)| number).collect()
+    }
+
     /// The replica of this number.
     pub(super) fn replica_mut(&mut self, number: u32) -> Option<&mut Replica> {
         self.replicas.iter_mut().find(|replica| replica.number == number)

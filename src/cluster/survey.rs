@@ -82,6 +82,8 @@ pub(super) struct Part {
 pub(super) struct Survey {
     /// Where clients come to.
     pub(super) url: String,
+    /// Whether on all addresses of this machine.
+    pub(super) public: bool,
     /// How nginx spreads them.
     pub(super) strategy: &'static str,
     /// Whether every part is.
@@ -119,6 +121,16 @@ pub(super) fn show(state: &State, json: bool) -> Result<(), ClusterError> {
     Survey::of(state).print(json)
 }
 
+/// Shows the same, and fails unless every part is healthy.
+///
+/// # Errors
+/// [`ClusterError::Unhealthy`]; if it cannot be written as JSON.
+pub(super) fn show_healthy(state: &State, json: bool) -> Result<(), ClusterError> {
+    let survey = Survey::of(state);
+    survey.print(json)?;
+    if survey.healthy { Ok(()) } else { Err(ClusterError::Unhealthy) }
+}
+
 impl Survey {
     /// Asks all parts, at once.
     pub(super) fn of(state: &State) -> Self {
@@ -133,7 +145,8 @@ impl Survey {
             parts
         });
         let healthy = parts.iter().all(|part| part.state == Health::Healthy);
-        Self { url: format!("http://localhost:{}", state.port), strategy: state.strategy.name(), healthy, parts }
+        let url = format!("http://localhost:{}", state.port);
+        Self { url, public: state.public, strategy: state.strategy.name(), healthy, parts }
     }
 
     /// The replicas of it.
@@ -166,7 +179,10 @@ impl Survey {
         let is_stopped = self.parts.iter().all(|part| part.state == Health::Stopped);
         let last = match is_stopped {
             true => "It is stopped; `hubbub cluster up` starts it".to_owned(),
-            false => format!("The chat is at {} ({})", self.url, self.strategy),
+            false => {
+                let public = if self.public { ", on all addresses of this machine" } else { "" };
+                format!("The chat is at {}{public} ({})", self.url, self.strategy)
+            }
         };
         put(format_args!("{table}\n{last}\n"))
     }

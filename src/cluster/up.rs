@@ -1,17 +1,14 @@
 //! Starting what does not run, and taking that back when not all of it comes up.
 
-use std::{
-    collections::BTreeSet,
-    io,
-    net::{Ipv4Addr, TcpListener},
-    time::Duration,
-};
+use std::{collections::BTreeSet, io, net::SocketAddr, time::Duration};
 
 use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
 
 use super::{
     Cluster,
     args::{Patience, UpArgs},
+    balancer::listen_on,
     error::ClusterError,
     probe,
     process::Process,
@@ -19,6 +16,7 @@ use super::{
     redis,
     replica::ended,
     state::{Listener, Replica},
+    survey,
     wait::Interrupt,
 };
 
@@ -44,7 +42,8 @@ impl Cluster {
     /// Makes the cluster what the arguments say, and shows it.
     ///
     /// # Errors
-    /// If not all comes up; what this call started is ended then.
+    /// If not all comes up; what this call started is ended then, and what it changed of nginx is as before. If all came
+    /// up and is not healthy all the same.
     pub(super) fn up(&mut self, args: &UpArgs) -> Result<(), ClusterError> {
         let ran = self.state.is_running();
         if !ran {
@@ -53,22 +52,26 @@ impl Cluster {
         let settings = self.state.settings.clone();
         self.take_settings();
         let has_new_settings = ran && self.state.settings != settings;
-        if let Some(strategy) = args.strategy {
-            self.state.strategy = strategy;
-        }
+        let before = (self.state.port, self.state.public, self.state.strategy);
         let port = args.port.unwrap_or(self.state.port);
-        if port != self.state.port || !self.state.nginx.as_ref().is_some_and(Process::is_alive) {
+        let public = args.public.unwrap_or(self.state.public);
+        if !self.state.nginx.as_ref().is_some_and(Process::is_alive) {
             self.retire_workers()?;
-            need_free(port)?;
+            need_free(port, public, false)?;
+        } else if (port, public) != (self.state.port, self.state.public) {
+            need_free(port, public, port == self.state.port)?;
         }
-        self.state.port = port;
-        self.state.public |= args.public;
+        (self.state.port, self.state.public) = (port, public);
+        self.state.strategy = args.strategy.unwrap_or(self.state.strategy);
         let known = Some(self.state.replicas.len()).filter(|known| *known > 0);
         let wanted = args.replicas.or(known).unwrap_or(DEFAULT_REPLICAS);
         let mut started = Vec::new();
         if let Err(error) = self.bring_up(wanted, &mut started) {
             self.state.settings = settings;
+            (self.state.port, self.state.public, self.state.strategy) = before;
             self.take_back(&started);
+            let _ = self.save();
+            self.balance_again();
             return Err(error);
         }
         self.shrink(wanted, Patience::default())?;
@@ -80,7 +83,7 @@ impl Cluster {
             (true, false) => self.say("It was running; what was missing was started."),
             (false, _) => {}
         }
-        self.show()
+        survey::show_healthy(&self.state, self.json)
     }
 
     fn bring_up(&mut self, wanted: usize, started: &mut Vec<Part>) -> Result<(), ClusterError> {
@@ -193,14 +196,29 @@ impl Cluster {
     }
 }
 
-/// That a port is free for clients to come to.
-fn need_free(port: u16) -> Result<(), ClusterError> {
+/// That a port is free for clients to come to, on every address of it; but for this cluster's own nginx, if it is there.
+fn need_free(port: u16, public: bool, but_for_nginx: bool) -> Result<(), ClusterError> {
     let wrong = |what: &str| Err(ClusterError::Usage(format!("port {port} {what}; --port chooses another")));
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => wrong("is taken by another program"),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => wrong("may not be listened on"),
-        _ => Ok(()),
+    for address in listen_on(port, public) {
+        match try_listen(address, but_for_nginx) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return wrong("is taken by another program"),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return wrong("may not be listened on"),
+            _ => {}
+        }
     }
+    Ok(())
+}
+
+/// Listens for a moment, as nginx would: its sockets share an address with others of the same user that allow it too.
+fn try_listen(address: SocketAddr, share: bool) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
+    socket.bind(&address.into())?;
+    socket.listen(1)
 }
 
 /// Asks processes to end, and ends those that have not after a while; whether that was needed.

@@ -191,13 +191,12 @@ async fn a_cluster_is_started_repaired_scaled_and_stopped() {
 
     // A replica is lost, then Redis, then nginx.
     for lost in ["hubbub-2", "redis", "nginx"] {
-        let pid = part(&operator.status(), lost)["pid"].as_u64().unwrap() as u32;
-        signal(pid, "KILL");
-        until("its end", async || (!runs(pid)).then_some(())).await;
+        let pid = part(&operator.status(), lost)["pid"].clone();
+        lose(&operator, lost).await;
         let health = operator.run(&["health", "--json"]);
         assert_eq!((health.code, &part(&health.json(), lost)["state"]), (Some(1), &json!("dead")));
         let repaired = operator.up(&["--json"]).json();
-        assert!(repaired["healthy"] == true && part(&repaired, lost)["pid"] != json!(pid), "{repaired}");
+        assert!(repaired["healthy"] == true && part(&repaired, lost)["pid"] != pid, "{repaired}");
     }
 
     // More, fewer.
@@ -230,6 +229,66 @@ async fn a_cluster_is_started_repaired_scaled_and_stopped() {
     assert!(joined["entries"].as_array().unwrap().iter().any(|entry| entry["text"] == "through nginx"), "{joined}");
     ana.vanish();
     operator.ok(&["down", "--purge"]);
+    assert!(!operator.dir().exists());
+}
+
+/// Loses a part for good.
+async fn lose(operator: &Operator, name: &str) {
+    let pid = part(&operator.status(), name)["pid"].as_u64().unwrap() as u32;
+    signal(pid, "KILL");
+    until("its end", async || (!runs(pid)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scaling_keeps_who_lives_and_what_nginx_did_not_take_is_not_done() {
+    let operator = Operator::new();
+    let up = operator.up(&["--replicas", "3", "--strategy", "round_robin", "--json"]).json();
+    let pid = |status: &Value, name| part(status, name)["pid"].clone();
+    lose(&operator, "hubbub-1").await;
+    let scaled = operator.ok(&["scale", "2", "--json"]).json();
+    assert_eq!((names(&scaled), &scaled["healthy"]), (vec!["redis", "hubbub-2", "hubbub-3", "nginx"], &json!(true)));
+    for kept in ["hubbub-2", "hubbub-3"] {
+        assert_eq!(pid(&scaled, kept), pid(&up, kept), "{kept}");
+    }
+    lose(&operator, "hubbub-2").await;
+    let scaled = operator.ok(&["scale", "2", "--json"]).json();
+    assert_eq!((names(&scaled), &scaled["healthy"]), (vec!["redis", "hubbub-2", "hubbub-3", "nginx"], &json!(true)));
+    assert_eq!(pid(&scaled, "hubbub-3"), pid(&up, "hubbub-3"));
+
+    // Another program has one of the addresses of a port.
+    let taken = free_port();
+    if let Ok(_held) = TcpListener::bind(("::1", taken)) {
+        let refused = operator.run(&["up", "--port", &taken.to_string()]);
+        assert_eq!(refused.code, Some(2), "{}", refused.err);
+        assert_eq!(operator.remembered()["port"], operator.port);
+    }
+    // Its files cannot be written.
+    let nginx = operator.dir().join("nginx");
+    let in_the_way = nginx.join("strategies/random.conf");
+    fs::create_dir(&in_the_way).unwrap();
+    assert_eq!(operator.run(&["up", "--strategy", "random"]).code, Some(1));
+    assert_eq!(operator.status()["strategy"], "round_robin");
+    fs::remove_dir(&in_the_way).unwrap();
+    // They are written, and nginx was never told: who wrote them was killed.
+    let url = format!("http://{}/nginx/upstream", operator.address());
+    let told = async || reqwest::get(&url).await.unwrap().json::<Value>().await.unwrap()["strategy"].clone();
+    operator.up(&["--strategy", "random"]);
+    let written = fs::read(nginx.join("nginx.conf")).unwrap();
+    operator.up(&["--strategy", "round_robin"]);
+    assert_eq!(told().await, "round_robin");
+    fs::write(nginx.join("nginx.conf"), written).unwrap();
+    operator.up(&["--strategy", "random"]);
+    assert_eq!(told().await, "random");
+}
+
+#[test]
+fn a_purge_removes_what_an_early_end_left_and_nothing_that_is_no_clusters() {
+    let operator = Operator::new();
+    fs::create_dir_all(operator.dir().join("nginx")).unwrap();
+    assert_eq!(operator.ok(&["down", "--purge", "--json"]).json(), json!([]));
+    assert!(operator.dir().join("nginx").exists());
+    fs::write(operator.dir().join("lock"), "").unwrap();
+    assert_eq!(operator.ok(&["down", "--purge", "--json"]).json(), json!([]));
     assert!(!operator.dir().exists());
 }
 

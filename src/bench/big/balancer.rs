@@ -13,6 +13,7 @@ use crate::{
     bench::{child::own_folder, error::BenchError, swarm::Deadline},
     cluster::{
         nginx::{Layout, Strategy, Workers},
+        programs::Programs,
         redis::free_port,
     },
 };
@@ -43,7 +44,8 @@ impl Balancer {
         let workers = Workers { processes: machine.processes.max(WORKERS), ..machine };
         let layout = Layout { folder, listen: vec![address], replicas, strategy, workers };
         layout.write()?;
-        let mut command = layout.command();
+        let programs = Programs::find().map_err(|error| BenchError::NoNginx(error.to_string()))?;
+        let mut command = layout.command(&programs.nginx);
         command.stdin(process::Stdio::null()).stdout(process::Stdio::null()).stderr(process::Stdio::null());
         let process = command.spawn().map_err(|error| BenchError::NoNginx(error.to_string()))?;
         let mut nginx = Self { process, folder: layout.folder.clone(), address };

@@ -49,7 +49,7 @@ fn every_strategy_is_taken_as_made() {
         let folder = TempDir::new().unwrap();
         let layout = layout(folder.path(), strategy, &nobody(3));
         layout.write().unwrap();
-        check(layout.command(), folder.path());
+        check(layout.command(Path::new("nginx")), folder.path());
     }
 }
 

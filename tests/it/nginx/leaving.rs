@@ -23,6 +23,9 @@ const NEWCOMERS: usize = 1_000;
 /// Connects that are made at once.
 const AT_ONCE: usize = 50;
 
+/// How long the shipped client waits for an answer of `/api/connect`.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A client whose address leads to its replica, which lets nobody in any more.
 const THERE: usize = 7;
 
@@ -73,6 +76,31 @@ async fn a_draining_replica_fails_no_newcomer() {
     .await;
     let asked = accesses.iter().filter(|each| each["replica"].as_str().unwrap().starts_with(&address)).count();
     assert!((1..=AT_ONCE + 3).contains(&asked), "the one that drains was asked {asked} times");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sockets_keep_away_from_a_frozen_replica_once_clients_have_asked() {
+    let mut cluster = replicas(3, &[]).await;
+    let nginx = Nginx::start(Strategy::RoundRobin, &cluster.addresses());
+    let frozen = 2;
+    cluster.server(frozen).freeze();
+    let address = cluster.server(frozen).address.to_string();
+    let passed_over = || {
+        let was_asked = |each: &Value| each["replica"].as_str().is_some_and(|replicas| replicas.starts_with(&address));
+        nginx.accesses().into_iter().filter(|each| each["path"] == "/api/connect" && was_asked(each)).count()
+    };
+    // As clients do whose socket did not open: each has an answer before it gives up, and after three nobody is sent there.
+    let url = format!("http://{}/api/connect", nginx.address);
+    until("three who were passed on", async || {
+        let answer = reqwest::Client::new().get(&url).timeout(CLIENT_PATIENCE).send().await.expect("an answer in time");
+        assert!(answer.status().as_u16() < 500, "{answer:?}");
+        (passed_over() >= 3).then_some(())
+    })
+    .await;
+    for client in 0..9 {
+        let client = nginx.dial(client).enter().await;
+        assert_ne!(instance_of(&client.welcome), frozen);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

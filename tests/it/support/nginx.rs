@@ -20,7 +20,7 @@ use super::{
 };
 
 /// What is said when it is missing.
-const HELP: &str = "the tests of the balancer need nginx (1.18 or later): `make tools`, or `apt-get update && apt-get \
+const HELP: &str = "the tests of the balancer need nginx (1.19.5 or later): `make tools`, or `apt-get update && apt-get \
                     install nginx`";
 
 /// How often it is looked at while it starts or ends.
@@ -75,7 +75,7 @@ impl Nginx {
             layout.write().unwrap();
             fs::write(layout.config(), change(fs::read_to_string(layout.config()).unwrap())).unwrap();
             let address = layout.listen[0];
-            let mut command = layout.command();
+            let mut command = layout.command(Path::new("nginx"));
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let mut child = command.spawn().unwrap_or_else(|error| panic!("nginx: {error}; {HELP}"));
             while child.try_wait().unwrap().is_none() {
