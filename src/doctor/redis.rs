@@ -65,7 +65,7 @@ pub(super) fn judge(seen: &Inspection, no_admin: Option<&str>) -> Vec<Finding> {
     found.extend(clock(seen.clock));
     found.extend(no_admin.map(|why| {
         Finding::warn(
-            "administrator",
+            "administrator of Redis",
             format!("cannot log in, so what only one may see is left out: {why}"),
             "put right the user, password and address in --redis-admin-url, or REDIS_ADMIN_URL",
         )
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(bad(&judge(&blind, None)), []);
         assert!(judge(&blind, None).iter().any(|one| one.check == "settings" && one.level == Level::Note));
         let refused = judge(&blind, Some("WRONGPASS"));
-        assert_eq!(bad(&refused), [("administrator", Level::Warn)]);
+        assert_eq!(bad(&refused), [("administrator of Redis", Level::Warn)]);
         assert!(refused.iter().all(|one| one.check != "settings"), "said once");
     }
 
