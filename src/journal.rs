@@ -37,13 +37,16 @@ impl Journal {
         }
     }
 
-    /// All records, newest first.
-    pub fn recent(&self) -> Vec<Record> {
+    /// The records of a kind, or of all, newest first: at most `limit` of each kind, so that a flood of one does not hide
+    /// another.
+    pub fn recent(&self, kind: Option<Kind>, limit: usize) -> Vec<Record> {
         let rings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<Record> = rings.iter().flatten().cloned().collect();
+        let wanted = |record: &&Record| kind.is_none_or(|kind| record.note.kind == kind);
+        let newest = rings.iter().flat_map(|ring| ring.iter().rev().filter(wanted).take(limit));
+        let mut found: Vec<Record> = newest.cloned().collect();
         drop(rings);
-        all.sort_by_key(|record| std::cmp::Reverse(record.ts));
-        all
+        found.sort_by_key(|record| std::cmp::Reverse(record.ts));
+        found
     }
 }
 
@@ -59,10 +62,18 @@ mod tests {
         for n in 0..2 * CAPACITY as u64 {
             journal.record(2 + n, Note::new(Kind::Refusal, format!("no {n}")).code(ErrorCode::Forbidden));
         }
-        let recent = journal.recent();
+        let recent = journal.recent(None, usize::MAX);
         assert_eq!(recent.len(), CAPACITY + 1);
         assert_eq!(&*recent[0].note.detail, "no 511");
         assert_eq!(recent[CAPACITY].note.kind, Kind::Fault);
+        let details = |kind, limit| {
+            let recent = journal.recent(kind, limit).into_iter();
+            recent.map(|record| record.note.detail.into_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(details(None, 2), ["no 511", "no 510", "disk full"]);
+        assert_eq!(details(Some(Kind::Refusal), 1), ["no 511"]);
+        assert_eq!(details(Some(Kind::Fault), 2), ["disk full"]);
+        assert_eq!(details(Some(Kind::Authentication), 2), [""; 0]);
     }
 
     #[test]
@@ -71,7 +82,7 @@ mod tests {
         for now in [5, 6, 9] {
             journal.record(now, Note::new(Kind::Authentication, "é".repeat(1_000)));
         }
-        let [record] = &journal.recent()[..] else { panic!("one record") };
+        let [record] = &journal.recent(None, 9)[..] else { panic!("one record") };
         assert_eq!((record.first_ts, record.ts, record.count), (5, 9, 3));
         assert_eq!(record.note.detail.chars().count(), MAX_DETAIL_CHARS);
     }

@@ -8,7 +8,7 @@ use crate::broker::redis::ListedInstance;
 /// Fewer clients than this are spread by chance.
 const FEW_CLIENTS: usize = 100;
 
-/// So many times the average is a skew and no chance.
+/// So many times the mean of the others is a skew and no chance.
 const SKEW: usize = 2;
 
 /// Judges what the registry lists; `None` when it could not be read.
@@ -38,14 +38,18 @@ fn join(parts: impl Iterator<Item = String>) -> String {
 fn spread(instances: &[ListedInstance]) -> Finding {
     const CHECK: &str = "spread";
     let clients: usize = instances.iter().map(|one| one.connected_clients).sum();
-    let average = clients / instances.len();
+    let others = instances.len() - 1;
+    // With two, none has ever more than twice the mean of both.
+    let skewed = |most: usize| others > 0 && most * others > SKEW * (clients - most);
     let fullest = instances.iter().max_by_key(|one| one.connected_clients);
     match fullest {
-        Some(one) if clients >= FEW_CLIENTS && one.connected_clients > SKEW * average => Finding::warn(
+        Some(one) if clients >= FEW_CLIENTS && skewed(one.connected_clients) => Finding::warn(
             CHECK,
             format!(
-                "{} has {} of {clients} clients, and {average} would be its share",
-                one.instance_id, one.connected_clients
+                "{} has {} of {clients} clients, and {} would be its share",
+                one.instance_id,
+                one.connected_clients,
+                clients / instances.len()
             ),
             "ip_hash sees three octets of an address: include another strategy (any instance resumes any client); one that \
              has just started fills up as people come",
@@ -74,7 +78,9 @@ mod tests {
         assert_eq!(level(&[1000, 900, 1100]), Level::Ok);
         assert_eq!(level(&[50, 0, 0]), Level::Ok);
         assert_eq!(level(&[3000, 0, 0]), Level::Warn);
-        assert_eq!(level(&[0]), Level::Ok);
+        assert_eq!(level(&[3000, 0]), Level::Warn);
+        assert_eq!(level(&[2000, 1000]), Level::Ok);
+        assert_eq!([level(&[0]), level(&[3000])], [Level::Ok; 2]);
     }
 
     #[test]

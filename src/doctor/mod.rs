@@ -72,11 +72,17 @@ pub fn run(plan: &Plan) -> io::Result<Report> {
     report.extend("access", access::judge(&plan.auth, plan.host));
     if let Some(wanted) = &plan.redis {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let admin = wanted.admin_url.as_ref();
-        let seen = runtime.block_on(store::inspect(&wanted.url, admin, &wanted.config, wanted.instance_ttl_ms));
+        let look = |admin: Option<&Secret>| {
+            runtime.block_on(store::inspect(&wanted.url, admin, &wanted.config, wanted.instance_ttl_ms))
+        };
+        // An administrator who is not let in hides nothing of the rest.
+        let (seen, no_admin) = match (look(wanted.admin_url.as_ref()), &wanted.admin_url) {
+            (Err(why), Some(_)) => (look(None), Some(why.to_string())),
+            (seen, _) => (seen, None),
+        };
         match seen {
             Ok(seen) => {
-                report.extend("redis", redis::judge(&seen));
+                report.extend("redis", redis::judge(&seen, no_admin.as_deref()));
                 report.extend("cluster", cluster::judge(seen.instances.as_deref()));
             }
             Err(InspectError::Setting(problem)) => report.extend("redis", [redis::bad_address(&problem)]),

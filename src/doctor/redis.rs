@@ -23,11 +23,7 @@ const CLIENTS_PERCENT: u64 = 80;
 
 /// The address is none.
 pub(super) fn bad_address(problem: &InvalidSetting) -> Finding {
-    Finding::fail(
-        "address",
-        problem.to_string(),
-        "set REDIS_URL, or --redis-admin-url, to redis://user:password@host:6379",
-    )
+    Finding::fail("address", problem.to_string(), "set REDIS_URL to redis://user:password@host:6379")
 }
 
 /// It does not answer, or lets nobody in.
@@ -50,8 +46,8 @@ pub(super) fn none() -> Finding {
     Finding::ok("distributed", "no: the server stands alone, and needs no Redis")
 }
 
-/// Judges what was seen.
-pub(super) fn judge(seen: &Inspection) -> Vec<Finding> {
+/// Judges what was seen; `no_admin` is why the administrator was not let in.
+pub(super) fn judge(seen: &Inspection, no_admin: Option<&str>) -> Vec<Finding> {
     let mut found = vec![Finding::ok("reached", "yes")];
     match &seen.info {
         Some(info) => found.extend(server(info)),
@@ -67,7 +63,16 @@ pub(super) fn judge(seen: &Inspection) -> Vec<Finding> {
     });
     found.push(user(seen.own_user));
     found.extend(clock(seen.clock));
+    found.extend(no_admin.map(|why| {
+        Finding::warn(
+            "administrator of Redis",
+            format!("cannot log in, so what only one may see is left out: {why}"),
+            "put right the user, password and address in --redis-admin-url, or REDIS_ADMIN_URL",
+        )
+    }));
     match &seen.settings {
+        // What is to be done about it has just been said.
+        Err(_) if no_admin.is_some() => {}
         Ok(settings) => {
             let has_file = seen.info.as_ref().is_none_or(|info| info.aof_enabled != Some(false));
             found.extend(self::settings(settings, has_file));
@@ -288,10 +293,13 @@ mod tests {
             settings: Ok(settings_of("everysec", BUFFERS, 0)),
             instances: Some(Vec::new()),
         };
-        assert!(judge(&seen).iter().all(|one| one.level == Level::Ok), "{:?}", judge(&seen));
+        assert!(judge(&seen, None).iter().all(|one| one.level == Level::Ok), "{:?}", judge(&seen, None));
         let blind = Inspection { settings: Err("NOPERM".into()), ..seen };
-        assert_eq!(bad(&judge(&blind)), []);
-        assert!(judge(&blind).iter().any(|one| one.check == "settings" && one.level == Level::Note));
+        assert_eq!(bad(&judge(&blind, None)), []);
+        assert!(judge(&blind, None).iter().any(|one| one.check == "settings" && one.level == Level::Note));
+        let refused = judge(&blind, Some("WRONGPASS"));
+        assert_eq!(bad(&refused), [("administrator of Redis", Level::Warn)]);
+        assert!(refused.iter().all(|one| one.check != "settings"), "said once");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
         error::{ErrorCode, Refusal},
         event::Counts,
         ids::{InstanceId, MAX_SAFE_INTEGER, Millis, RoomName, UserId},
-        record::Record,
+        record::{Kind, Record},
         user::{Role, User},
     },
 };
@@ -43,6 +43,7 @@ pub struct EventsQuery {
     /// Those of all instances, not only of the one that answers.
     #[serde(default)]
     all: bool,
+    kind: Option<Kind>,
     limit: Option<u64>,
 }
 
@@ -193,8 +194,8 @@ pub async fn disconnect(
     }
     let cause = if ban_ms > 0 { DisconnectCause::Banned } else { DisconnectCause::Kicked };
     let kick = Disconnect { whom: Whom::User(user_id), cause };
-    let closed = peers::disconnect(&state, kick).await?;
-    Ok(HttpResponse::Ok().json(serde_json::json!({ "closed": closed })))
+    let (closed, missing) = peers::disconnect(&state, kick).await?;
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "closed": closed, "missing": missing })))
 }
 
 /// `POST /api/instances/{id}/drain`: begins the drain of an instance; it goes on after the answer.
@@ -205,16 +206,16 @@ pub async fn drain(request: HttpRequest, state: Data<AppState>, instance: Path<S
     Ok(HttpResponse::Accepted().json(serde_json::json!({ "instanceId": instance, "status": "draining" })))
 }
 
-/// `GET /api/events?all=&limit=`: recent refusals, failed proofs of identity and faults, newest first: of this instance,
-/// or with `all=true` of every one.
+/// `GET /api/events?all=&kind=&limit=`: recent refusals, failed proofs of identity and faults, newest first: of this
+/// instance, or with `all=true` of every one. The limit is that of each kind.
 pub async fn events(request: HttpRequest, state: Data<AppState>, query: Query<EventsQuery>) -> Answer {
     guard::caller(&state, &request).await?.require(Scope::Admin, Role::Admin)?;
     // Without a limit one instance shows all it has, as ever; a frame between instances has not room for as much.
     let limit = query.limit.map(|limit| page_limit(Some(limit), MAX_PAGE)).transpose()?;
     let (records, missing) = if query.all {
-        peers::records(&state, limit.unwrap_or(DEFAULT_PAGE)).await
+        peers::records(&state, query.kind, limit.unwrap_or(DEFAULT_PAGE)).await
     } else {
-        let recent = state.journal.recent().into_iter().take(limit.unwrap_or(usize::MAX));
+        let recent = state.journal.recent(query.kind, limit.unwrap_or(usize::MAX)).into_iter();
         (recent.map(|record| (state.instance.id.clone(), record)).collect(), BTreeSet::new())
     };
     let events = records.into_iter().map(|(instance, record)| Event { instance, record }).collect();

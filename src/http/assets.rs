@@ -48,9 +48,13 @@ impl Asset {
     }
 }
 
-/// `GET /`, `GET /admin` and `GET /{path}`: a file of the web client.
+/// `GET /`, `GET /admin` and `GET /{path}`: a file of the web client. `/admin/` leads to `/admin`.
 pub async fn asset(request: HttpRequest, state: Data<AppState>) -> Answer {
     let path = file_of(&request);
+    if path == "admin/" {
+        // From there the relative paths of the page would lead nowhere. Relative itself: the server may be below a path.
+        return Ok(HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "../admin")).finish());
+    }
     let asset = find(path, &state).await.ok_or_else(missing)?;
     let tag = asset.tag();
     let mut response = if knows(&request, &tag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };

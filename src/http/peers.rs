@@ -20,7 +20,7 @@ use crate::{
         error::{ErrorCode, Refusal},
         event::Counts,
         ids::InstanceId,
-        record::Record,
+        record::{Kind, Record},
         vitals::Vitals,
     },
 };
@@ -50,15 +50,27 @@ pub(super) async fn instances(state: &AppState) -> Vec<InstanceInfo> {
     }
 }
 
-/// Closes connections on every instance; answers how many.
+/// Closes connections on every instance; answers how many, and who did not answer: what is open there may stay.
 ///
 /// # Errors
-/// `unavailable` when this instance's hub is too busy.
-pub(super) async fn disconnect(state: &AppState, what: Disconnect) -> Result<usize, HttpError> {
+/// `unavailable` when this instance's hub is too busy, or no other can be asked; what is here is closed all the same.
+pub(super) async fn disconnect(state: &AppState, what: Disconnect) -> Result<(usize, BTreeSet<InstanceId>), HttpError> {
     let everywhere = PeerAsk::Disconnect { whom: what.whom.clone(), cause: what.cause };
-    let elsewhere = state.directory.ask(None, everywhere).await;
-    let here = ask(&state.hub.disconnect, what).await?;
-    Ok(here + elsewhere.map_or(0, |answers| closed_by(&answers)))
+    let here = ask(&state.hub.disconnect, what);
+    let (living, elsewhere, here) = tokio::join!(instances(state), state.directory.ask(None, everywhere), here);
+    let answers = elsewhere.map_err(Refusal::from)?;
+    let mut missing = others(state, living);
+    for (instance, answer) in &answers {
+        if matches!(answer, PeerAnswer::Disconnected { .. }) {
+            missing.remove(instance);
+        }
+    }
+    Ok((here? + closed_by(&answers), missing))
+}
+
+/// The ids of those that are not this one.
+fn others(state: &AppState, living: Vec<InstanceInfo>) -> BTreeSet<InstanceId> {
+    living.into_iter().map(|info| info.instance).filter(|instance| *instance != state.instance.id).collect()
 }
 
 /// How many connections each instance has.
@@ -88,21 +100,34 @@ pub(super) async fn vitals(state: &AppState) -> BTreeMap<InstanceId, Vitals> {
     all
 }
 
-/// What was recorded lately on all instances, newest first, at most `limit`; and who did not answer.
-pub(super) async fn records(state: &AppState, limit: usize) -> (Vec<(InstanceId, Record)>, BTreeSet<InstanceId>) {
-    let (living, elsewhere) = tokio::join!(instances(state), state.directory.ask(None, PeerAsk::Records { limit }));
-    let mut missing: BTreeSet<_> = living.into_iter().map(|info| info.instance).collect();
-    missing.remove(&state.instance.id);
-    let here = state.journal.recent().into_iter().take(limit).map(|record| (state.instance.id.clone(), record));
+/// What was recorded lately on all instances, of a kind or of all, newest first, at most `limit` of each kind; and who did
+/// not answer.
+pub(super) async fn records(
+    state: &AppState,
+    kind: Option<Kind>,
+    limit: usize,
+) -> (Vec<(InstanceId, Record)>, BTreeSet<InstanceId>) {
+    let question = PeerAsk::Records { limit, kind };
+    let (living, elsewhere) = tokio::join!(instances(state), state.directory.ask(None, question));
+    let mut missing = others(state, living);
+    let here = state.journal.recent(kind, limit).into_iter().map(|record| (state.instance.id.clone(), record));
     let mut all: Vec<_> = here.collect();
     for (instance, answer) in elsewhere.unwrap_or_default() {
         if let PeerAnswer::Records { records } = answer {
             missing.remove(&instance);
-            all.extend(records.into_iter().map(|record| (instance.clone(), record)));
+            // One of a version that does not know of kinds answers with all.
+            let wanted = records.into_iter().filter(|record| kind.is_none_or(|kind| record.note.kind == kind));
+            all.extend(wanted.map(|record| (instance.clone(), record)));
         }
     }
     all.sort_by_key(|(_, record)| std::cmp::Reverse(record.ts));
-    all.truncate(limit);
+    let mut taken = [0; Kind::COUNT];
+    all.retain(|(_, record)| {
+        taken.get_mut(record.note.kind as usize).is_some_and(|taken| {
+            *taken += 1;
+            *taken <= limit
+        })
+    });
     (all, missing)
 }
 
@@ -230,9 +255,7 @@ async fn answer(state: &AppState, question: PeerAsk) -> Result<PeerAnswer, HttpE
         }
         PeerAsk::CountSessions => PeerAnswer::Counted { counts: ask(&state.hub.counts, CountSessions).await? },
         PeerAsk::Vitals => PeerAnswer::Vitals { vitals: own_vitals(state) },
-        PeerAsk::Records { limit } => {
-            PeerAnswer::Records { records: state.journal.recent().into_iter().take(limit).collect() }
-        }
+        PeerAsk::Records { limit, kind } => PeerAnswer::Records { records: state.journal.recent(kind, limit) },
         PeerAsk::Drain => {
             (state.drain)();
             PeerAnswer::Draining

@@ -3,7 +3,7 @@
 use actix_web::{
     body::to_bytes,
     dev::ServiceResponse,
-    http::{Method, header},
+    http::{Method, StatusCode, header},
     test::{TestRequest, call_service, init_service},
 };
 use serde_json::{Value, json};
@@ -13,7 +13,11 @@ use super::{
     routes::ROUTES,
     testing::{Fixture, PASSWORD, fixture},
 };
-use crate::{auth::keys::Scope, journal::Kind, lifecycle::Stage};
+use crate::{
+    auth::keys::Scope,
+    journal::{Kind, Note},
+    lifecycle::Stage,
+};
 
 /// Asks one request; gives the answer and its JSON, `null` where there is none.
 pub(super) async fn ask(fixture: &Fixture, request: TestRequest) -> (ServiceResponse<()>, Value) {
@@ -103,7 +107,7 @@ async fn each_route_takes_its_own_scope_and_no_other() {
         let (response, body) = ask(&fixture, with_key(request(), "hubbub_wrong")).await;
         assert_eq!((response.status().as_u16(), &body["error"]["code"]), (401, &json!("unauthorized")));
     }
-    assert!(fixture.state.journal.recent().iter().any(|record| record.note.kind == Kind::Authentication));
+    assert_eq!(fixture.state.journal.recent(Some(Kind::Authentication), 1).len(), 1);
     assert_eq!(fixture.state.lifecycle.stage(), Stage::Draining);
 }
 
@@ -223,6 +227,32 @@ async fn connections_are_listed_by_pages() {
 }
 
 #[actix_web::test]
+async fn a_flood_of_refusals_hides_no_fault() {
+    let fixture = fixture(|_, _| ()).await;
+    let key = &fixture.keys.iter().find(|(scope, _)| *scope == Scope::Admin).unwrap().1;
+    let journal = &fixture.state.journal;
+    journal.record(1, Note::new(Kind::Fault, "disk full"));
+    for n in 0..300 {
+        journal.record(2 + n, Note::new(Kind::Refusal, format!("no {n}")));
+    }
+    for path in ["/api/events", "/api/events?limit=100", "/api/events?all=true", "/api/events?all=true&limit=100"] {
+        let (_, all) = ask(&fixture, with_key(get(path), key)).await;
+        let events = all["events"].as_array().unwrap();
+        assert_eq!(
+            (&events[0]["detail"], &events.last().unwrap()["kind"]),
+            (&json!("no 299"), &json!("fault")),
+            "{path}"
+        );
+    }
+    for path in ["/api/events?kind=fault", "/api/events?all=true&kind=fault&limit=1"] {
+        let (_, faults) = ask(&fixture, with_key(get(path), key)).await;
+        let events = faults["events"].as_array().unwrap();
+        assert_eq!((events.len(), &events[0]["detail"]), (1, &json!("disk full")), "{path}");
+    }
+    assert_eq!(status(&fixture, with_key(get("/api/events?kind=other"), key)).await, 400);
+}
+
+#[actix_web::test]
 async fn a_page_is_sent_once_and_then_known() {
     let fixture = fixture(|_, _| ()).await;
     let (page, _) = ask(&fixture, get("/")).await;
@@ -231,4 +261,15 @@ async fn a_page_is_sent_once_and_then_known() {
     let tag = page.headers().get(header::ETAG).unwrap().clone();
     assert_eq!(status(&fixture, get("/").insert_header((header::IF_NONE_MATCH, tag))).await, 304);
     assert_eq!(status(&fixture, get("/../Cargo.toml")).await, 404);
+}
+
+#[actix_web::test]
+async fn a_slash_after_admin_leads_to_the_page() {
+    let fixture = fixture(|_, _| ()).await;
+    let (answer, _) = ask(&fixture, get("/admin/")).await;
+    // Relative, so that it also leads there below another path.
+    assert_eq!(answer.status(), StatusCode::PERMANENT_REDIRECT);
+    assert_eq!(answer.headers().get(header::LOCATION).unwrap(), "../admin");
+    assert_eq!(status(&fixture, get("/admin")).await, 200);
+    assert_eq!(status(&fixture, get("/admin/x")).await, 404);
 }

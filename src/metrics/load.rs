@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::process;
+use super::{allowance, process};
 
 /// Over less time than this, a count of ticks of 10 ms says too little.
 const LEAST: Duration = Duration::from_secs(1);
@@ -26,11 +26,11 @@ struct Sample {
 }
 
 impl Default for CpuMeter {
-    /// For the processors that this process may use, from now on.
+    /// For the processors that this process may use, parts of one included, from now on.
     fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = allowance::cpu_cores().unwrap_or(1.0);
         let cpu_seconds = process::cpu_seconds().unwrap_or_default();
-        Self { processors: processors as f64, last: Mutex::new(Sample { at: Instant::now(), cpu_seconds, busy: 0.0 }) }
+        Self { processors, last: Mutex::new(Sample { at: Instant::now(), cpu_seconds, busy: 0.0 }) }
     }
 }
 
@@ -66,6 +66,7 @@ mod tests {
         let after = |ms, cpu_seconds| start.next(start.at + Duration::from_millis(ms), cpu_seconds, 2.0);
         assert_eq!(after(2_000, 11.0).busy, 0.25);
         assert_eq!(after(2_000, 99.0).busy, 1.0);
+        assert_eq!(start.next(start.at + Duration::from_secs(2), 11.0, 0.5).busy, 1.0, "half of one, all of the time");
         let soon = after(999, 11.0);
         assert_eq!((soon.at, soon.busy), (start.at, 0.0), "looked at again later, over all of the time");
     }

@@ -11,7 +11,7 @@ use super::{
     entry::Entry,
     event::{Counts, LeaveReason},
     ids::{Epoch, InstanceId, Millis, RoomName, Seq, UserId},
-    record::Record,
+    record::{Kind, Record},
     user::User,
     vitals::Vitals,
 };
@@ -186,8 +186,11 @@ pub enum PeerAsk {
     Vitals,
     /// Show the recent refusals, failed proofs and faults, newest first.
     Records {
-        /// At most so many.
+        /// At most so many of each kind.
         limit: usize,
+        /// Only these; those who do not know of it answer with all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<Kind>,
     },
     /// Drain.
     Drain,
@@ -321,12 +324,7 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{
-        error::ErrorCode,
-        record::{Kind, Note},
-        user::Role,
-        vitals::Status,
-    };
+    use crate::protocol::{error::ErrorCode, record::Note, user::Role, vitals::Status};
 
     fn user() -> Arc<User> {
         Arc::new(User { id: UserId::account("ana"), name: "Ana".into(), role: Role::Member })
@@ -386,6 +384,7 @@ mod tests {
             (Body::Ask { ask: PeerAsk::Sessions { after: Some(1), limit: 5 } }, Channel::Control),
             (Body::Ask { ask: find }, Channel::Control),
             (Body::Ask { ask: PeerAsk::CountSessions }, Channel::Control),
+            (Body::Ask { ask: PeerAsk::Records { limit: 5, kind: Some(Kind::Fault) } }, Channel::Control),
             (Body::Ask { ask: PeerAsk::Vitals }, Channel::Control),
             (Body::Answer { to: 1, answer: PeerAnswer::Vitals { vitals } }, Channel::Control),
             (Body::Answer { to: 1, answer: PeerAnswer::Records { records: vec![record] } }, Channel::Control),
@@ -403,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_question_of_a_later_version_is_known_as_one() {
-        let later = String::from_utf8(written(Body::Ask { ask: PeerAsk::Records { limit: 5 } })).unwrap();
+        let later = String::from_utf8(written(Body::Ask { ask: PeerAsk::Records { limit: 5, kind: None } })).unwrap();
         let later = later.replace("records", "horoscope");
         let unknown = envelope(Body::Ask { ask: PeerAsk::Unknown });
         assert_eq!(Envelope::parse(later.as_bytes(), Channel::Control), Ok(unknown));

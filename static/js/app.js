@@ -38,6 +38,7 @@ const client = new HubbubClient(url.href, { name: storage.get('hubbub.name') });
 let current = '';
 /** Whether the rest of the page is there, or about to come. */
 let complete = false;
+let completion = null;
 
 const pacer = new Pacer(draw);
 const redraw = () => pacer.request();
@@ -96,8 +97,11 @@ const sure = async (message) => (await dialogs()).confirmed('Delete this message
 
 async function restOfPage() {
   const parts = [import('./completion.js'), dialogs(), import('./picker.js'), import('./settings.js')];
-  const [{ value: completion }] = await Promise.allSettled(parts);
-  if (completion) new completion.Completion(nameable);
+  const came = await Promise.allSettled(parts);
+  const [{ value: module }] = came;
+  if (module) completion ??= new module.Completion(nameable);
+  // Of a server that is just away it is asked for again with the next room, or the same when it is back.
+  complete = came.every(({ status: of }) => of === 'fulfilled');
 }
 
 // Who spoke last is who is answered.
@@ -258,6 +262,9 @@ $('show-settings').addEventListener('click', () => tell(showSettings()));
 addEventListener('hashchange', follow);
 addEventListener('keydown', pressed);
 addEventListener('focus', () => (rooms.refresh(), redraw()));
+// A page that is kept for the back button keeps its connection open in some browsers, and nobody is there.
+addEventListener('pagehide', ({ persisted }) => persisted && client.state.status !== 'stopped' && client.close());
+addEventListener('pageshow', ({ persisted }) => persisted && client.state.status === 'idle' && client.connect());
 addEventListener('blur', () => reading.away(client.room(current)));
 addEventListener('storage', ({ key, newValue }) => {
   // Sent or given up in another tab: here too.

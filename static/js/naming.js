@@ -21,7 +21,7 @@ export function nameAt(text, caret) {
 }
 
 /**
- * Who may be meant: names that begin so come first, then those with a later word that does.
+ * Who may be meant: who is called just so comes first, then names that begin so, then those with a later word that does.
  * @template {{id: string, name: string}} User
  * @param {User[]} users likeliest first; one may be there twice
  * @param {string} begun
@@ -32,6 +32,8 @@ export function namesLike(users, begun) {
   const known = new Set();
   const once = users.filter(({ id }) => !known.has(id) && known.add(id));
   const at = once.map((user) => ({ user, place: ` ${fold(user.name)}`.indexOf(` ${wanted}`) }));
-  const [starts, contains] = [at.filter(({ place }) => place === 0), at.filter(({ place }) => place > 0)];
-  return [...starts, ...contains].slice(0, OFFERED).map(({ user }) => user);
+  const whole = ({ user }) => fold(user.name) === wanted;
+  const starts = at.filter(({ place }) => place === 0);
+  const contains = at.filter(({ place }) => place > 0);
+  return [...starts.filter(whole), ...starts.filter((each) => !whole(each)), ...contains].slice(0, OFFERED).map(({ user }) => user);
 }

@@ -111,13 +111,24 @@ test('one goes on page by page and back', () => {
   const pages = new Pages();
   pages.before();
   assert.deepEqual([pages.cursor, pages.number], ['', 1]);
-  pages.next('x');
-  pages.next('y');
+  pages.shown('x');
+  pages.next();
+  pages.next();
+  assert.deepEqual([pages.cursor, pages.number], ['x', 2], 'the second click finds the page not there yet');
+  pages.shown('y');
+  pages.next();
   assert.deepEqual([pages.cursor, pages.number], ['y', 3]);
+  pages.shown('z');
   pages.before();
-  assert.equal(pages.cursor, 'x');
+  pages.next();
+  assert.deepEqual([pages.cursor, pages.number], ['x', 2], 'what follows the page that was left');
+  pages.shown('y');
   pages.first();
+  pages.next();
   assert.deepEqual([pages.cursor, pages.number], ['', 1]);
+  pages.shown('');
+  pages.next();
+  assert.equal(pages.number, 1, 'the last one');
 });
 
 test('a record keeps its key while it is repeated, and equal ones have keys of their own', () => {

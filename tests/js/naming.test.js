@@ -30,6 +30,13 @@ test('names that begin so come first, in the order of those who are likeliest', 
   assert.deepEqual(names([user('Ａｎａ')], 'ana'), ['Ａｎａ'], 'as mentions are found');
 });
 
+test('who is called just so comes before those who spoke later', () => {
+  const users = ['Bobby', 'Bob', 'Bob Ross', 'Jim Bob'].map(user);
+  assert.deepEqual(names(users, 'bob'), ['Bob', 'Bobby', 'Bob Ross', 'Jim Bob']);
+  const crowd = [...Array.from({ length: 9 }, (_, at) => user(`Bob${at}`)), user('Bob')];
+  assert.equal(names(crowd, 'Bob')[0], 'Bob', 'not cut off either');
+});
+
 test('a crowd is not a list', () => {
   assert.equal(namesLike(Array.from({ length: 500 }, (_, at) => user(`n${at}`)), 'n').length, 8);
 });

@@ -57,13 +57,27 @@ fn judge(conf: &Conf, wanted: &Wanted) -> Vec<Finding> {
     // The file of a site has no http block around it.
     let http = block(top, "http").unwrap_or(top);
     let servers = http.iter().filter(|directive| directive.name == "server" && !directive.block.is_empty());
-    let sites: Vec<_> = servers.filter_map(|server| Site::new(http, &server.block)).collect();
-    if sites.is_empty() {
+    let (unread, read): (Vec<_>, Vec<_>) = servers.partition(|server| by_expression(&server.block));
+    for server in &unread {
+        let what = format!("{} passes {SOCKETS} on by a regular expression", name_of(&server.block));
+        let fix = format!("regular expressions are not judged: write `location = {SOCKETS}`");
+        found.push(Finding::note("sockets", what, fix));
+    }
+    let mut sites: Vec<_> = read.into_iter().filter_map(|server| Site::new(http, &server.block)).collect();
+    // Where one names the path, others with a location for everything are not Hubbub's.
+    if !unread.is_empty() || sites.iter().any(|site| site.own) {
+        sites.retain(|site| site.own);
+    }
+    if sites.is_empty() && unread.is_empty() {
         let fix = "add `location /chat { proxy_pass http://hubbub; }`, as in nginx/nginx.conf";
         found.push(Finding::fail("sockets", format!("no server passes {SOCKETS} on"), fix));
     }
     for site in &sites {
-        found.extend(site.judge(wanted));
+        let mut judged = site.judge(wanted);
+        if sites.len() > 1 {
+            judged.iter_mut().for_each(|one| one.what = format!("{}: {}", site.name, one.what));
+        }
+        found.extend(judged);
     }
     found.push(room(top));
     found
@@ -75,6 +89,9 @@ fn block<'a>(directives: &'a [Directive], name: &str) -> Option<&'a [Directive]>
 
 /// What counts for the sockets of a server, from the outside in.
 struct Site<'a> {
+    name: &'a str,
+    /// Whether the path has a location of its own.
+    own: bool,
     levels: [&'a [Directive]; 3],
 }
 
@@ -82,9 +99,9 @@ impl<'a> Site<'a> {
     /// None of a server that does not pass the sockets on.
     fn new(http: &'a [Directive], server: &'a [Directive]) -> Option<Self> {
         let location = location_of(server)?;
-        let site = Self { levels: [http, server, &location.block] };
-        // Unlike other directives, this one is not handed down.
-        location.block.iter().any(|directive| directive.name == "proxy_pass").then_some(site)
+        let own = location.args.last().is_some_and(|path| path.trim_start_matches('=') == SOCKETS);
+        let site = Self { name: name_of(server), own, levels: [http, server, &location.block] };
+        passes_on(location).then_some(site)
     }
 
     /// The directives of a name that count: those of the innermost level that has any.
@@ -205,6 +222,31 @@ impl<'a> Site<'a> {
             strategy => Finding::ok(CHECK, *strategy.unwrap_or(&"round robin")),
         }
     }
+}
+
+/// What a server is told apart by: its first name, else where it listens.
+fn name_of(server: &[Directive]) -> &str {
+    let find = |name: &str| server.iter().find(|directive| directive.name == name).map(Directive::arg);
+    find("server_name").or_else(|| find("listen")).unwrap_or("the server without a name")
+}
+
+/// Unlike other directives, this one is not handed down.
+fn passes_on(location: &Directive) -> bool {
+    location.block.iter().any(|directive| directive.name == "proxy_pass")
+}
+
+/// Whether a regular expression of a server seems to lead the sockets' path to a replica. nginx takes it before any prefix
+/// but one with `^~`.
+fn by_expression(server: &[Directive]) -> bool {
+    let expression = |location: &Directive| match &location.args[..] {
+        [kind, text] if kind == "~" || kind == "~*" => text.contains(SOCKETS),
+        [text] => text.starts_with('~') && text.contains(SOCKETS),
+        _ => false,
+    };
+    let firm = location_of(server).and_then(|location| location.args.first());
+    let firm = firm.is_some_and(|first| first.starts_with('=') || first == "^~");
+    let mut locations = server.iter().filter(|directive| directive.name == "location");
+    !firm && locations.any(|location| expression(location) && passes_on(location))
 }
 
 /// The location of a server that the sockets' path leads to. Regular expressions are left out.
@@ -343,6 +385,29 @@ mod tests {
         let unbelieved = judged(GOOD, false);
         assert!(unbelieved.iter().any(|one| one.check == "X-Forwarded-For" && one.level == Level::Warn));
         assert!(judged("http { server { listen 80; } }", true).iter().any(|one| one.check == "sockets"));
+    }
+
+    #[test]
+    fn a_site_that_is_not_ours_is_left_alone() {
+        const BLOG: &str = "http { server { server_name blog.example; location / { proxy_pass http://blog; } }";
+        let beside = |text: &str| judged(&text.replace("http {", BLOG), true);
+        let found = beside(GOOD);
+        assert!(found.iter().all(|one| one.level == Level::Ok), "{found:#?}");
+        // Without the path, any of them may be meant: each is named.
+        let found = beside(&GOOD.replace("location = /chat", "location = /other"));
+        let of = |name: &str| found.iter().filter(|one| one.what.starts_with(name)).count();
+        assert!(of("blog.example: ") > 4 && of("the server without a name: ") == of("blog.example: "), "{found:#?}");
+        for (expression, fails) in
+            [("location ~ ^/chat$", false), ("location ~* ^/chats$", false), ("location ~ /x", true)]
+        {
+            let found = beside(&GOOD.replace("location = /chat", expression));
+            assert_eq!(found.iter().any(|one| one.level == Level::Fail), fails, "{found:#?}");
+            assert_eq!(
+                found.iter().any(|one| one.check == "sockets" && one.level == Level::Note),
+                !fails,
+                "{found:#?}"
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@ import { get } from './api.js';
 import { Rows } from './rows.js';
 import { ago } from './units.js';
 
-/** Those that are asked for. */
+/** Those that are asked for, of each kind. */
 const LIMIT = 100;
 
 const KINDS = { refusal: 'Refusal', authentication: 'Failed proof', fault: 'Fault' };
@@ -11,30 +11,36 @@ const KINDS = { refusal: 'Refusal', authentication: 'Failed proof', fault: 'Faul
 /** What was refused, who failed to prove themselves, and what went wrong, on all instances. */
 export class Events {
   #rows = new Rows($('events-list'), row, $('events-title'));
-  #events = [];
 
-  constructor() {
-    $('kind').addEventListener('change', () => this.#draw());
+  /** @param {() => void} again looks at once */
+  constructor(again) {
+    $('kind').addEventListener('change', again);
   }
 
   /** Asks and shows. */
   async look() {
+    // The server picks those of the kind: more of another than are asked for do not hide them.
+    const kind = $('kind').value;
     try {
-      const { events, missing } = await get('api/events', { all: true, limit: LIMIT });
-      this.#events = events;
-      setText($('events-problem'), missing.length ? `No answer from ${missing.join(', ')}: what it recorded is not shown.` : '');
-      this.#draw();
+      const seen = await get('api/events', { all: true, kind, limit: LIMIT });
+      // Something else was asked for meanwhile.
+      if (kind === $('kind').value) this.#show(seen);
     } catch (error) {
       setText($('events-problem'), error.message);
       throw error;
     }
   }
 
-  #draw() {
-    const kind = $('kind').value;
-    const shown = this.#events.filter((event) => !kind || event.kind === kind);
-    setText($('events-sum'), shown.length === 0 ? 'None' : `the last ${shown.length}`);
-    this.#rows.show(keyed(shown));
+  /** Shows nothing more. */
+  clear() {
+    for (const id of ['events-sum', 'events-problem']) setText($(id), '');
+    this.#rows.show([]);
+  }
+
+  #show({ events, missing }) {
+    setText($('events-problem'), missing.length ? `No answer from ${missing.join(', ')}: what it recorded is not shown.` : '');
+    setText($('events-sum'), events.length === 0 ? 'None' : `the last ${events.length}`);
+    this.#rows.show(keyed(events));
   }
 }
 

@@ -10,6 +10,7 @@ const TOKEN_KEY = 'hubbub.token';
 export class Gate {
   #opened;
   #closed;
+  #done;
   #storage = new SafeStorage(pageStorage());
   #tabs = new Tabs(() => this.check());
   #user = null;
@@ -18,10 +19,12 @@ export class Gate {
   /**
    * @param {() => void} opened an admin is there
    * @param {() => void} closed nobody is, or somebody else
+   * @param {(sentence: string, bad?: boolean) => void} done says what came of it to an admin
    */
-  constructor(opened, closed) {
+  constructor(opened, closed, done) {
     this.#opened = opened;
     this.#closed = closed;
+    this.#done = done;
     $('login').addEventListener('submit', (event) => this.#login(event));
     $('logout').addEventListener('click', () => this.#logout());
   }
@@ -81,7 +84,7 @@ export class Gate {
       await call('POST', 'api/logout', {});
       return null;
     });
-    $('username').focus();
+    if (!this.#user) $('username').focus();
   }
 
   async #change(act) {
@@ -91,7 +94,9 @@ export class Gate {
       this.#show(user);
       this.#tabs.tell(user ?? { id: '', name: '' });
     } catch ({ message }) {
-      setText($('login-problem'), message);
+      // To an admin the gate is hidden, and who logs in is none yet.
+      if (this.#user?.role === 'admin') this.#done(`You were not logged out: ${message}`, true);
+      else setText($('login-problem'), message);
     }
   }
 }

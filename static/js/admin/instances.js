@@ -51,6 +51,12 @@ export class Instances {
     this.#rows.show(instances.map((instance) => [instance.instanceId, instance]));
   }
 
+  /** Shows nothing more. */
+  clear() {
+    for (const id of ['instances-sum', 'instances-problem']) setText($(id), '');
+    this.#rows.show([]);
+  }
+
   /** Marks one that cannot say more of itself. @param {string} instanceId */
   degraded(instanceId) {
     for (const card of $('instances-list').children) {

@@ -12,11 +12,11 @@ import { duration } from './units.js';
 const TIMERS = { set: (then, ms) => setTimeout(then, ms), clear: (timer) => clearTimeout(timer), now: () => performance.now() };
 
 const again = () => poller.now();
-const gate = new Gate(opened, closed);
+const gate = new Gate(opened, closed, done);
 const instances = new Instances(done);
 const sessions = new Sessions(again, done, () => gate.user);
 const rooms = new Rooms(again);
-const events = new Events();
+const events = new Events(again);
 const poller = new Poller(look, changed, TIMERS);
 
 /** Whether who looks is known to be an admin; until then the look is only to find out. */
@@ -37,6 +37,8 @@ async function lookAround() {
   }
   // Each says itself what went wrong with it; without the instances nothing here is news.
   const [seen] = await Promise.allSettled([get('api/instances'), sessions.look(), rooms.look(), events.look()]);
+  // Who looked has logged out meanwhile.
+  if (!open) return clear();
   if (seen.status === 'rejected') {
     if (['unauthorized', 'forbidden'].includes(seen.reason.code)) {
       open = false;
@@ -67,7 +69,14 @@ function opened() {
 function closed() {
   open = false;
   poller.stop();
+  clear();
   changed();
+}
+
+// Nothing of it is left in the page for whoever sits there next.
+function clear() {
+  for (const list of [instances, sessions, rooms, events]) list.clear();
+  setText($('result'), '');
 }
 
 /** Says what came of something that was done. */

@@ -1,6 +1,7 @@
 /** Which page of a list one is on, where each page only names the next. */
 export class Pages {
   #cursors = [''];
+  #next = '';
 
   /** @returns {string} what the server is asked with; empty for the first page */
   get cursor() {
@@ -12,16 +13,24 @@ export class Pages {
     return this.#cursors.length;
   }
 
-  /** @param {string} cursor of the next page */
-  next(cursor) {
-    this.#cursors.push(cursor);
+  /** The page that was asked for is there. @param {string} cursor of the one after it; empty when it is the last */
+  shown(cursor) {
+    this.#next = cursor;
+  }
+
+  /** Goes on, once the page is there: before that nobody knows where the next one begins. */
+  next() {
+    if (this.#next) this.#cursors.push(this.#next);
+    this.#next = '';
   }
 
   before() {
     if (this.#cursors.length > 1) this.#cursors.pop();
+    this.#next = '';
   }
 
   first() {
     this.#cursors = [''];
+    this.#next = '';
   }
 }

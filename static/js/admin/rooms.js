@@ -10,7 +10,6 @@ const LIMIT = 50;
 /** The rooms that have members or messages. */
 export class Rooms {
   #pages = new Pages();
-  #last = '';
   #rows = new Rows($('rooms-list'), row, $('rooms-title'));
 
   /** @param {() => void} again looks at once */
@@ -25,7 +24,7 @@ export class Rooms {
       search();
     });
     $('rooms-before').addEventListener('click', () => (this.#pages.before(), again()));
-    $('rooms-next').addEventListener('click', () => (this.#pages.next(this.#last), again()));
+    $('rooms-next').addEventListener('click', () => (this.#pages.next(), again()));
   }
 
   /** Asks and shows. */
@@ -41,19 +40,28 @@ export class Rooms {
     }
   }
 
+  /** Shows nothing more. */
+  clear() {
+    for (const id of ['rooms-sum', 'rooms-problem']) setText($(id), '');
+    $('rooms-pages').hidden = true;
+    this.#pages.first();
+    this.#rows.show([]);
+  }
+
   #asked() {
     return { prefix: $('prefix').value.trim().toLowerCase(), after: this.#pages.cursor, limit: LIMIT };
   }
 
   #show({ rooms, more }) {
-    this.#last = rooms.at(-1)?.room ?? '';
+    const last = rooms.at(-1)?.room ?? '';
+    this.#pages.shown(more ? last : '');
     const { number } = this.#pages;
     setText($('rooms-problem'), '');
     setText($('rooms-sum'), rooms.length === 0 ? 'None' : `${rooms.length}${more ? '+' : ''}${number > 1 ? ' on this page' : ''}`);
     setText($('rooms-page'), `Page ${number}`);
     $('rooms-pages').hidden = number === 1 && !more;
     $('rooms-before').disabled = number === 1;
-    $('rooms-next').disabled = !more || this.#last === '';
+    $('rooms-next').disabled = !more || last === '';
     this.#rows.show(rooms.map((room) => [room.room, room]));
   }
 }

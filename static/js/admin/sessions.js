@@ -15,7 +15,6 @@ const TYPING_MS = 250;
 /** The open connections of all instances. */
 export class Sessions {
   #pages = new Pages();
-  #next = '';
   #searched = '';
   #rows;
   #me;
@@ -45,7 +44,7 @@ export class Sessions {
       search();
     });
     $('sessions-before').addEventListener('click', () => (this.#pages.before(), again()));
-    $('sessions-next').addEventListener('click', () => (this.#pages.next(this.#next), again()));
+    $('sessions-next').addEventListener('click', () => (this.#pages.next(), again()));
   }
 
   /** Asks and shows. */
@@ -61,12 +60,20 @@ export class Sessions {
     }
   }
 
+  /** Shows nothing more. */
+  clear() {
+    for (const id of ['sessions-sum', 'sessions-problem', 'found']) setText($(id), '');
+    $('sessions-pages').hidden = true;
+    this.#pages.first();
+    this.#rows.show([]);
+  }
+
   #asked() {
     return { q: $('q').value.trim(), cursor: this.#pages.cursor, limit: LIMIT };
   }
 
   #show({ sessions, more, cursor = '', missing }) {
-    this.#next = cursor;
+    this.#pages.shown(cursor);
     const { number } = this.#pages;
     setText($('sessions-sum'), sessions.length === 0 ? 'None' : `${sessions.length}${more ? '+' : ''}${number > 1 ? ' on this page' : ''}`);
     // Read out once for each search, not with everybody who comes and goes.
@@ -110,8 +117,9 @@ export class Sessions {
     if (!answer) return;
     const ms = ban ? answer.ms : 0;
     try {
-      const { closed } = await call('DELETE', `api/users/${encodeURIComponent(id)}/connections?banMs=${ms}`);
-      this.#done(`${name} was ${ban ? `banned for ${duration(ms)}` : 'kicked'}: ${plural(closed, 'connection')} closed.`);
+      const { closed, missing = [] } = await call('DELETE', `api/users/${encodeURIComponent(id)}/connections?banMs=${ms}`);
+      const left = missing.length ? ` No answer from ${missing.join(', ')}: what is open there may stay.` : '';
+      this.#done(`${name} was ${ban ? `banned for ${duration(ms)}` : 'kicked'}: ${plural(closed, 'connection')} closed.${left}`, left !== '');
     } catch ({ message }) {
       this.#done(`${name} was not ${ban ? 'banned' : 'kicked'}: ${message}`, true);
     }

@@ -85,11 +85,22 @@ async fn only_an_admin_gets_in() {
     person.waits_for("document.querySelector('#banner-text').textContent.includes('cannot be reached')").await;
     person.waits_for("document.querySelector('#banner-age').textContent !== ''").await;
     judge.judge(&person, "a server that is gone").await;
+    person.click("#logout").await;
+    result(&person, "You were not logged out: The server cannot be reached.").await;
     server.restart();
     rows(&person, "instances-list", 1).await;
     person.waits_for("document.querySelector('#banner').hidden").await;
+    // The server picks what is of a kind.
+    let kind = person.find("#kind").await;
+    server.post("/api/login", json!({"username": "nobody", "password": "a wrong password"})).await;
+    kind.select_by_value("authentication").await.unwrap();
+    person.waits_for("document.querySelector('#events-list > [data-kind=authentication]') !== null").await;
+    kind.select_by_value("fault").await.unwrap();
+    person.waits_for("document.querySelector('#events-sum').textContent === 'None'").await;
     person.click("#logout").await;
     person.waits_for("document.querySelector('#board').hidden && !document.querySelector('#gate').hidden").await;
+    person.waits_for("document.querySelector('#result').textContent === ''").await;
+    person.waits_for("document.querySelectorAll('#instances-list > *, #sessions-list > *').length === 0").await;
     page.goto(&server.url("/")).await.unwrap();
     person.online().await;
     person.waits_for("document.querySelector('#admin').hidden").await;

@@ -41,6 +41,26 @@ async fn a_server_dies_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_kept_for_the_back_button_is_not_there_until_it_is_shown_again() {
+    let server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    let bob = Person::arrive(&driver, &server, "Bob").await;
+    let people = |count| format!("document.querySelectorAll('#people [data-user]').length === {count}");
+    bob.waits_for(&people(2)).await;
+    ana.script("addEventListener('pageshow', ({ persisted }) => (window.kept = persisted)); location.href = 'admin'")
+        .await;
+    bob.waits_for(&people(1)).await;
+    bob.say("are you there?").await;
+    ana.browser.page.back().await.unwrap();
+    ana.waits_for("window.kept").await;
+    ana.sees(&["are you there?"]).await;
+    bob.waits_for(&people(2)).await;
+    ana.leave().await;
+    bob.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_keeps_the_focus_and_every_part_of_the_page_opens_without_a_server() {
     let mut server = Server::start();
     let driver = Driver::start();

@@ -31,7 +31,7 @@ fn names(page: &Value) -> Vec<(&str, &str)> {
 async fn each_instance_tells_of_all() {
     let mut cluster = start(2).await;
     let _ana = cluster.server(1).guest("Ana").await;
-    let _eve = cluster.server(2).guest("Eve").await;
+    let eve = cluster.server(2).guest("Eve").await;
     let _evelyn = cluster.server(2).guest("Evelyn").await;
     // Nobody has proved anything by this.
     cluster.server(2).get_as("/metrics", "a key that nobody was given, ever").await;
@@ -55,6 +55,13 @@ async fn each_instance_tells_of_all() {
         assert_eq!((failed, &events["missing"]), (vec![&json!("api-2")], &json!([])));
     }
     assert_eq!(get(&mut cluster, 1, "/api/events").await["events"], json!([]), "without being asked for all");
+    for (kind, count) in [("authentication", 1), ("fault", 0)] {
+        let events = get(&mut cluster, 1, &format!("/api/events?all=true&kind={kind}")).await;
+        assert_eq!(events["events"].as_array().unwrap().len(), count, "{kind}");
+    }
+    let kick = format!("/api/users/{}/connections?banMs=0", eve.id());
+    let kicked = cluster.server(1).delete_as(&kick, &token::admin()).await;
+    assert_eq!((kicked.status, kicked.json), (200, json!({"closed": 1, "missing": []})));
 }
 
 #[tokio::test]
@@ -70,6 +77,9 @@ async fn one_that_does_not_answer_is_named_and_not_waited_for() {
     assert_eq!((names(&page), &page["missing"]), (vec![], &json!(["api-2"])));
     let events = get(&mut cluster, 1, "/api/events?all=true").await;
     assert_eq!(events["missing"], json!(["api-2"]));
+    let kick = "/api/users/g:nobody/connections?banMs=0";
+    let kicked = cluster.server(1).delete_as(kick, &token::admin()).await;
+    assert_eq!((kicked.status, kicked.json), (200, json!({"closed": 0, "missing": ["api-2"]})));
     cluster.server(2).thaw();
     until("it to answer again", async || {
         let list = get(&mut cluster, 1, "/api/instances").await;

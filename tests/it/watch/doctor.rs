@@ -161,6 +161,22 @@ fn a_redis_that_is_not_there_or_lets_nobody_in_is_told_apart() {
     assert!(code == 1 && level == "fail" && fix.contains("users.acl"), "{what}: {fix}");
 }
 
+#[test]
+fn an_administrator_who_is_not_let_in_hides_nothing_else() {
+    let redis = Redis::shared();
+    let folder = TempDir::new().unwrap();
+    let env = distributed(&redis.url());
+    for admin in [format!("redis://admin:wrong@{}", redis.address()), format!("redis://127.0.0.1:{}", free_port())] {
+        let (code, found) = examine(folder.path(), &["--redis-admin-url", &admin], &borrowed(&env));
+        assert_eq!((code, of_level(&found, "warn")), (0, vec!["administrator of Redis"]), "{found:#?}");
+        let [_, what, fix] = one(&found, "administrator of Redis");
+        assert!(what.contains("cannot log in") && fix.contains("REDIS_ADMIN_URL"), "{what}: {fix}");
+        for check in ["reached", "eviction", "rights", "clock"] {
+            assert_eq!(one(&found, check)[0], "ok", "{check}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_instances_that_run_are_listed_with_their_clients() {
     let mut cluster = Cluster::start(2).await;
