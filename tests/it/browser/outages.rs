@@ -41,6 +41,26 @@ async fn a_server_dies_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_page_could_not_fetch_comes_when_the_server_is_back() {
+    let mut server = Server::start();
+    let driver = Driver::start();
+    let bob = Person::arrive(&driver, &server, "Bob").await;
+    bob.say("hello").await;
+    let ana = Person::open(&driver, &server.url("/")).await;
+    ana.sees(&["hello"]).await;
+    server.kill9();
+    let asked = "performance.getEntriesByName(new URL('js/completion.js', location).href)";
+    ana.waits_for(&format!("{asked}.length > 0")).await;
+    assert_eq!(ana.script(&format!("return {asked}[0].transferSize")).await, 0, "it was there before");
+    server.restart();
+    ana.online().await;
+    ana.find("#text").await.send_keys("@bo").await.unwrap();
+    ana.waits_for("document.querySelector('#names').textContent.includes('Bob')").await;
+    ana.leave().await;
+    bob.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_kept_for_the_back_button_is_not_there_until_it_is_shown_again() {
     let server = Server::start();
     let driver = Driver::start();
