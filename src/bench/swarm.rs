@@ -42,6 +42,8 @@ pub(super) struct Swarm {
     bears_losses: bool,
     /// Those whose handshake was not read in time, while clients arrive.
     unread: Option<Vec<usize>>,
+    /// Handshakes that were made again for that.
+    again: usize,
 }
 
 impl Swarm {
@@ -62,6 +64,7 @@ impl Swarm {
             scratch: vec![0; SCRATCH],
             bears_losses: false,
             unread: None,
+            again: 0,
         })
     }
 
@@ -118,6 +121,11 @@ impl Swarm {
         Ok(first..first + count)
     }
 
+    /// How many handshakes of those who arrived had to be made again.
+    pub(super) fn again(&self) -> usize {
+        self.again
+    }
+
     /// From now on a connection that ends is told as [`Heard::Lost`], once, and is no failure.
     pub(super) fn bear_losses(&mut self) {
         self.bears_losses = true;
@@ -143,6 +151,7 @@ impl Swarm {
     fn dial_again(&mut self, index: usize, rooms: &str) -> Result<(), BenchError> {
         let client = self.dial(index, self.target(index)?, rooms)?;
         self.put(index, client);
+        self.again += 1;
         Ok(())
     }
 
@@ -294,6 +303,7 @@ mod tests {
         let mut swarm = Swarm::new(Target::local(address)).unwrap();
         let limit = Duration::from_secs(60);
         assert_eq!(swarm.arrive(1, &["global".into()], limit).unwrap(), 0..1);
+        assert_eq!(swarm.again(), 1);
         let refused = swarm.arrive(1, &["global".into()], limit).unwrap_err();
         assert!(matches!(refused, BenchError::Refused { client: 1, .. }), "{refused}");
         server.join().unwrap();

@@ -48,6 +48,8 @@ pub(in crate::bench) struct CrowdArgs {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Told {
+    /// So many handshakes had to be made again, since nginx was too slow to read them; before the arrival.
+    Again(usize),
     /// All are in the room: how many on each instance.
     Arrived(BTreeMap<String, usize>),
     /// All have heard so many messages.
@@ -82,6 +84,7 @@ impl CrowdArgs {
             }
             Ok(())
         })?;
+        tell(&Told::Again(swarm.again()))?;
         tell(&Told::Arrived(instances))?;
         let mut ears = Ears::new(self.clients);
         while !over.load(Ordering::Relaxed) {
@@ -146,6 +149,7 @@ struct Crowd {
     process: Child,
     /// Ends it by being closed.
     _input: Option<ChildStdin>,
+    again: usize,
     arrived: Option<BTreeMap<String, usize>>,
     heard: usize,
 }
@@ -176,7 +180,7 @@ impl Crowds {
             if let Some(output) = output {
                 follow(number, output, tell.clone());
             }
-            started.crowds.push(Crowd { process, _input: input, arrived: None, heard: 0 });
+            started.crowds.push(Crowd { process, _input: input, again: 0, arrived: None, heard: 0 });
         }
         Ok(started)
     }
@@ -202,6 +206,11 @@ impl Crowds {
         Ok(Some(all))
     }
 
+    /// How many handshakes had to be made again; known once all have arrived.
+    pub(super) fn again(&self) -> usize {
+        self.crowds.iter().map(|crowd| crowd.again).sum()
+    }
+
     /// Whether all clients have heard so many messages; waits so long for news.
     ///
     /// # Errors
@@ -219,6 +228,7 @@ impl Crowds {
         };
         let Some(crowd) = self.crowds.get_mut(number) else { return Ok(()) };
         match told {
+            Some(Told::Again(handshakes)) => crowd.again = handshakes,
             Some(Told::Arrived(instances)) => crowd.arrived = Some(instances),
             Some(Told::Heard(messages)) => crowd.heard = messages,
             None => return Err(BenchError::Broken("a process of clients ended; it says why above".into())),
@@ -275,7 +285,7 @@ mod tests {
 
     #[test]
     fn what_is_told_is_understood() {
-        for told in [Told::Arrived(BTreeMap::from([("bench-1".into(), 3)])), Told::Heard(2)] {
+        for told in [Told::Again(1), Told::Arrived(BTreeMap::from([("bench-1".into(), 3)])), Told::Heard(2)] {
             let line = serde_json::to_string(&told).unwrap();
             assert_eq!(serde_json::from_str::<Told>(&line).unwrap(), told);
         }

@@ -106,6 +106,7 @@ impl BigArgs {
             together = together.within(Budget::AtMost(mega(BUDGET_BYTES)));
         }
         let mut figures = vec![Figure::new(of("connects"), "per second", self.clients as f64 / took)];
+        figures.push(Figure::new(of("handshakes made again"), "", crowds.again() as f64));
         for (index, bytes) in replicas.iter().enumerate() {
             let clients = spread.get(&nodes.name(index)).copied().unwrap_or_default();
             figures.push(Figure::new(of(&format!("clients of replica {}", index + 1)), "", clients as f64));
