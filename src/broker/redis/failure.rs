@@ -7,8 +7,8 @@ use crate::chat::link::Failure;
 /// The codes with which Redis refuses what is written: full, cannot save, a replica, lacks replicas, forbidden.
 const REFUSALS: [&str; 6] = ["OOM", "MISCONF", "READONLY", "NOREPLICAS", "NOPERM", "MASTERDOWN"];
 
-/// How Redis 7.0 says in a script what is `NOPERM` outside of one.
-const FORBIDDEN_IN_SCRIPT: &str = "ERR The user executing the script can't";
+/// How Redis says in a script what is `NOPERM` outside of one: 7.0, and Valkey and Redis from 7.2 on.
+const FORBIDDEN_IN_SCRIPT: [&str; 2] = ["ERR The user executing the script can't", "ERR ACL failure in script"];
 
 /// What an error says about whether Redis can be used; `None` for one that says nothing, or what the connections tell by
 /// themselves.
@@ -16,8 +16,8 @@ pub(super) fn classify(error: &Error) -> Option<Failure> {
     if error.kind() == &ErrorKind::Timeout {
         return Some(Failure::Timeout);
     }
-    let refused =
-        code(error).is_some_and(|code| REFUSALS.contains(&code)) || error.details().starts_with(FORBIDDEN_IN_SCRIPT);
+    let forbidden = FORBIDDEN_IN_SCRIPT.iter().any(|start| error.details().starts_with(start));
+    let refused = forbidden || code(error).is_some_and(|code| REFUSALS.contains(&code));
     refused.then_some(Failure::Refused)
 }
 
@@ -55,6 +55,7 @@ mod tests {
             "OOM command not allowed when used memory > 'maxmemory'. script: f, on @user_script:5.",
             "NOPERM No permissions to access a key",
             "ERR The user executing the script can't run this command or subcommand script: f, on @user_script:17.",
+            "ERR ACL failure in script: User api-chat has no permissions to run the 'hset' command script: f, on @user_script:62.",
             "READONLY You can't write against a read only replica.",
             "NOREPLICAS Not enough good replicas to write.",
         ] {
