@@ -2,9 +2,12 @@
 
 import { folder, start } from './processes.js';
 
+// The window is larger than every screen that is set in it: what lies outside of a window is never drawn, and a key
+// pressed there waits for its frame until something within changes.
 const FLAGS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-dev-shm-usage', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync', '--hide-scrollbars',
+  '--window-size=1600,1200',
 ];
 
 /** What has not happened after this long never will, and how often it is looked at, milliseconds. */
