@@ -42,10 +42,10 @@ export const setup = begin;
 export default function reconnectStorm(data) {
   let storms = 0;
   rooms.run(data, {
-    each: (clients, ms) => {
+    each: (people, ms) => {
       if (storms === STORMS || ms < rooms.talkMs + (storms + 1) * STORM_EVERY_MS) return;
       storms += 1;
-      clients.forEach((client) => client.cut());
+      people.forEach(({ client }) => client.cut());
     },
   });
 }

@@ -23,7 +23,7 @@ const TOTAL = VUS * SOCKETS;
 const CIRCLE = Math.ceil(TOTAL / ROOM);
 
 /** How long somebody stays out of a room, and how often somebody of a virtual user goes, milliseconds. */
-const AWAY_MS = 1_500;
+const AWAY_MS = Math.min(1_500, INTERVAL_MS / 3);
 const LEAVE_EVERY_MS = whole('LEAVE_EVERY_MS', 250);
 
 const TALK_MS = openingMs(TOTAL, CONNECTS_PER_SECOND) + 2_000;
@@ -66,18 +66,19 @@ export default function rooms({ run, start }) {
         messages: MESSAGES,
       };
     },
-    each: (clients, ms) => {
+    each: (people, ms) => {
       while (away.length > 0 && away[0].until <= ms) {
         const { client, name } = away.shift();
         client.join(name);
       }
       if (ms < left || ms > TALK_MS + DURATION_MS - AWAY_MS) return;
       left = ms + LEAVE_EVERY_MS;
-      const client = clients[Math.floor(Math.random() * clients.length)];
-      if (!client.isReady) return;
-      const names = [...client.rooms.keys()].filter((name) => client.rooms.get(name).live);
-      if (names.length === 0) return;
-      const name = names[Math.floor(Math.random() * names.length)];
+      // Who is about to speak stays: what is said from outside waits, and would count as slow.
+      const staying = people.filter(({ client, speaksAt }) => client.isReady && speaksAt - ms > 2 * AWAY_MS);
+      const seats = staying.flatMap(({ client }) => [...client.rooms].map(([name, { live }]) => ({ client, name, live })));
+      const taken = seats.filter(({ live }) => live);
+      if (taken.length === 0) return;
+      const { client, name } = taken[Math.floor(Math.random() * taken.length)];
       client.leave(name);
       away.push({ client, name, until: ms + AWAY_MS });
     },

@@ -36,10 +36,10 @@ export const setup = begin;
 export default function soak(data) {
   let cut = rooms.talkMs;
   rooms.run(data, {
-    each: (clients, ms) => {
+    each: (people, ms) => {
       if (ms < cut || ms > rooms.endMs) return;
       cut = ms + CUT_EVERY_MS;
-      const client = clients[Math.floor(Math.random() * clients.length)];
+      const { client } = people[Math.floor(Math.random() * people.length)];
       if (client.isReady) client.cut();
     },
     tags: (ms) => {

@@ -44,7 +44,8 @@ const WORLD = {
  * @param {string} [run.filler] what texts are filled up with, one character
  * @param {number} [run.size] characters of a text
  * @param {(ms: number) => object} [run.tags] of the times measured so many milliseconds after the start
- * @param {(clients: Client[], ms: number) => void} [run.each] called about every 20 ms
+ * @param {(people: {client: Client, speaksAt: number}[], ms: number) => void} [run.each] called about every
+ *   20 ms, with who there is and when each has its next turn (`Infinity`: none)
  */
 export function crowd(run) {
   metrics.countFromZero();
@@ -71,7 +72,7 @@ class Crowd {
     const timer = setInterval(() => {
       const ms = Date.now() - this.start;
       this.members.forEach((member) => this.turn(member, ms));
-      this.each(this.clients, ms);
+      this.each(this.members, ms);
       if (ms - looked < SECOND_MS) return;
       looked = ms;
       this.clients.forEach((client) => client.tick());
@@ -107,7 +108,7 @@ class Crowd {
       },
     });
     part.rooms.forEach(({ name }) => client.join(name));
-    return { index, part, client, opened: false, turns: 0 };
+    return { index, part, client, opened: false, turns: 0, speaksAt: part.says.length > 0 ? part.talkAt : Infinity };
   }
 
   turn(member, ms) {
@@ -116,9 +117,10 @@ class Crowd {
       member.opened = true;
       client.open();
     }
-    while (part.says.length > 0 && member.turns < part.messages && ms >= part.talkAt + member.turns * part.intervalMs) {
+    while (ms >= member.speaksAt) {
       const number = member.turns;
       member.turns += 1;
+      member.speaksAt = member.turns < part.messages ? member.speaksAt + part.intervalMs : Infinity;
       part.says.forEach((room) => {
         const said = { sender: `s${member.index}`, number, at: Date.now(), last: number === part.messages - 1 };
         this.said += 1;
@@ -139,9 +141,8 @@ class Crowd {
     else metrics.retried.add(1);
   }
 
-  isDone({ client, part, turns }) {
-    const spoken = part.says.length === 0 || turns === part.messages;
-    return spoken && client.outbox.size === 0 && client.isReady
+  isDone({ client, part, speaksAt }) {
+    return speaksAt === Infinity && client.outbox.size === 0 && client.isReady
       && part.rooms.every(({ name, senders }) => client.rooms.get(name).feed.isComplete(senders));
   }
 
