@@ -46,6 +46,17 @@ fuzz: ## feed the frame guard and the command decoder anything (no sanitizer: th
 	cargo +nightly fuzz run --sanitizer none frame_reader -- -max_total_time=$(FUZZ_SECONDS)
 	cargo +nightly fuzz run --sanitizer none command_decoder -- -max_total_time=$(FUZZ_SECONDS)
 
+# What only Chromium can be made to do (another screen, no network, its own figures), or is tested to do: Firefox keeps no
+# page with a connection for the back button, and a module that it could not fetch once it asks for only after a reload.
+NOT_IN_FIREFOX := admin:: accessibility:: screens:: weight:: every_stop_of_the_keyboard a_network_goes_away \
+  a_page_kept_for_the_back_button what_a_page_could_not_fetch
+
+.PHONY: firefox
+firefox: tools ## run the browser tests in Firefox
+	@command -v firefox firefox-esr > /dev/null || { echo "Please install Firefox (Debian: firefox-esr)." >&2; exit 1; }
+	@command -v geckodriver > /dev/null || cargo install geckodriver --locked
+	BROWSER=firefox cargo test --test it browser:: -- $(addprefix --skip ,$(NOT_IN_FIREFOX))
+
 .PHONY: build
 build: ## build the program for use, in target/release
 	cargo build --release --locked

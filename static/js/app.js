@@ -116,8 +116,9 @@ const looking = () => document.visibilityState === 'visible' && document.hasFocu
 // Shows what went wrong, until something goes right.
 function tell(promise) {
   promise.then(() => setText($('problem'), ''), ({ code, message }) => {
-    // Without a code it is a part of the page that could not be loaded.
-    setText($('problem'), code === 'discarded' ? '' : code ? message : 'The server cannot be reached.');
+    // Without a code it is a part of the page that could not be loaded; some browsers do not ask for it again.
+    const missing = client.state.status === 'online' ? 'A part of this page is missing. Reload it.' : 'The server cannot be reached.';
+    setText($('problem'), code === 'discarded' ? '' : code ? message : missing);
   });
   return promise;
 }

@@ -104,8 +104,9 @@ impl Person {
 
     /// Writes over all that is in a field, as a person would, and presses Enter.
     pub(super) async fn type_into(&self, css: &str, text: &str) {
-        let [control, release, enter] = [Key::Control, Key::Null, Key::Enter].map(char::from);
-        self.find(css).await.send_keys(&format!("{control}a{release}{text}{enter}")).await.unwrap();
+        // The second time it is let go.
+        let [control, enter] = [Key::Control, Key::Enter].map(char::from);
+        self.find(css).await.send_keys(&format!("{control}a{control}{text}{enter}")).await.unwrap();
     }
 
     pub(super) async fn say(&self, text: &str) {

@@ -1,7 +1,8 @@
-//! Headless Chromium, driven over WebDriver.
+//! Headless Chromium, or what `BROWSER` names, driven over WebDriver.
 
 use std::{
     collections::HashMap,
+    env,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     thread,
@@ -13,8 +14,41 @@ use tempfile::TempDir;
 
 use super::{Value, json};
 
-const HELP: &str = "the browser tests need chromium and chromedriver: `make tools`, or \
-                    `apt-get update && apt-get install chromium chromium-driver`";
+/// Which browser is driven, and by what.
+#[derive(Clone, Copy)]
+enum Kind {
+    Chromium,
+    Firefox,
+}
+
+impl Kind {
+    /// Chromium, if `BROWSER` does not name another.
+    fn wanted() -> Self {
+        match env::var("BROWSER").as_deref() {
+            Err(_) | Ok("chromium") => Self::Chromium,
+            Ok("firefox") => Self::Firefox,
+            Ok(other) => panic!("BROWSER is chromium or firefox, not '{other}'"),
+        }
+    }
+
+    /// The program that drives it, and what that says before its port.
+    fn driver(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Chromium => ("chromedriver", "started successfully on port "),
+            Self::Firefox => ("geckodriver", "Listening on 127.0.0.1:"),
+        }
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Chromium => {
+                "the browser tests need chromium and chromedriver: `make tools`, or \
+                 `apt-get update && apt-get install chromium chromium-driver`"
+            }
+            Self::Firefox => "`apt-get install firefox-esr` and `cargo install geckodriver` give what this needs",
+        }
+    }
+}
 
 /// What Chromium needs to run as root and to leave the network alone.
 const FLAGS: [&str; 10] = [
@@ -33,36 +67,59 @@ const FLAGS: [&str; 10] = [
 /// How often a chromedriver is started before there is none.
 const STARTS: usize = 4;
 
-/// A chromedriver on a free port; browsers it started end with it.
+/// Starts browsers. Those of Chromium share its chromedriver and end with it; each Firefox has a geckodriver of its own,
+/// which can have one only.
 pub(crate) struct Driver {
-    process: Child,
+    kind: Kind,
+    shared: Option<Process>,
+}
+
+/// A WebDriver on a free port; browsers it started end with it.
+struct Process {
+    child: Child,
     port: u16,
 }
 
-impl Driver {
-    /// Starts one. Now and then its port is taken after all, since it wants the same one for IPv4 and IPv6: it then
-    /// says none.
-    pub(crate) fn start() -> Self {
+impl Process {
+    /// Starts one. Now and then the port of a chromedriver is taken after all, since it wants the same one for IPv4 and
+    /// IPv6: it then says none.
+    fn start(kind: Kind) -> Self {
         (0..STARTS)
-            .find_map(|_| Self::try_start())
-            .unwrap_or_else(|| panic!("chromedriver does not say its port; {HELP}"))
+            .find_map(|_| Self::try_start(kind))
+            .unwrap_or_else(|| panic!("{} does not say its port; {}", kind.driver().0, kind.help()))
     }
 
-    fn try_start() -> Option<Self> {
-        let mut command = Command::new("chromedriver");
+    fn try_start(kind: Kind) -> Option<Self> {
+        let (program, before_port) = kind.driver();
+        let mut command = Command::new(program);
         let command = command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().expect(HELP);
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let said =
-            lines.find_map(|line| line.split_once("started successfully on port ")?.1.strip_suffix('.')?.parse().ok());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{error}: {}", kind.help()));
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let said = lines.find_map(|line| line.split_once(before_port)?.1.trim_end_matches('.').parse().ok());
         // It would stop at a full pipe.
         thread::spawn(move || lines.for_each(drop));
         if said.is_none() {
             // It may have ended by itself.
-            let _ = process.kill();
-            process.wait().unwrap();
+            let _ = child.kill();
+            child.wait().unwrap();
         }
-        said.map(|port| Self { process, port })
+        said.map(|port| Self { child, port })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Told to end, it ends its browsers too. It fails when the process has ended already.
+        let _ = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        let _ = self.child.wait();
+    }
+}
+
+impl Driver {
+    /// Gets ready to start browsers.
+    pub(crate) fn start() -> Self {
+        let kind = Kind::wanted();
+        Self { kind, shared: matches!(kind, Kind::Chromium).then(|| Process::start(kind)) }
     }
 
     /// A browser with a fresh profile: a person of its own.
@@ -77,22 +134,24 @@ impl Driver {
 
     async fn browser_that_notes(&self, logs: Value) -> Browser {
         let profile = TempDir::new().unwrap();
-        let mut flags: Vec<String> = FLAGS.map(str::to_owned).into();
-        flags.push(format!("--user-data-dir={}", profile.path().display()));
         let mut wanted = Capabilities::new();
-        wanted.insert("goog:chromeOptions".into(), json!({"args": flags}));
-        wanted.insert("goog:loggingPrefs".into(), logs);
-        let driver = format!("http://127.0.0.1:{}", self.port);
-        let page = ClientBuilder::new(HttpConnector::new()).capabilities(wanted).connect(&driver).await.expect(HELP);
-        Browser { page, driver, _profile: profile }
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // Either fails when the process has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        match self.kind {
+            Kind::Chromium => {
+                let mut flags: Vec<String> = FLAGS.map(str::to_owned).into();
+                flags.push(format!("--user-data-dir={}", profile.path().display()));
+                wanted.insert("goog:chromeOptions".into(), json!({"args": flags}));
+                wanted.insert("goog:loggingPrefs".into(), logs);
+            }
+            Kind::Firefox => {
+                wanted.insert("moz:firefoxOptions".into(), json!({"args": ["-headless"]}));
+            }
+        }
+        let own = self.shared.is_none().then(|| Process::start(self.kind));
+        let port = self.shared.as_ref().or(own.as_ref()).expect("one of them").port;
+        let driver = format!("http://127.0.0.1:{port}");
+        let connected = ClientBuilder::new(HttpConnector::new()).capabilities(wanted).connect(&driver).await;
+        let page = connected.unwrap_or_else(|error| panic!("{error}: {}", self.kind.help()));
+        Browser { page, driver, _own: own, _profile: profile }
     }
 }
 
@@ -100,6 +159,7 @@ impl Drop for Driver {
 pub(crate) struct Browser {
     pub(crate) page: Client,
     driver: String,
+    _own: Option<Process>,
     _profile: TempDir,
 }
 
