@@ -63,6 +63,8 @@ pub struct Client {
     pub address: IpAddr,
     /// The login session that proved it.
     pub login: Option<Box<TokenHash>>,
+    /// When its proof was checked, at the earliest.
+    pub since: Millis,
     /// When its proof ends.
     pub expires: Option<Millis>,
     /// The first event.
@@ -176,8 +178,8 @@ impl Connection {
     }
 
     fn arrive(&mut self, client: Client) {
-        let Client { id, user, address, login, expires, welcome, rooms } = client;
-        let (worker, since) = (&self.worker, self.worker.clock.now_ms());
+        let Client { id, user, address, login, since, expires, welcome, rooms } = client;
+        let worker = &self.worker;
         worker.metrics.connections.inc();
         worker.members.borrow_mut().insert(id, Rc::clone(&self.socket), expires);
         // One per connection, like the message that it went: the number of connections bounds both.

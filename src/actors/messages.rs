@@ -63,7 +63,7 @@ pub struct Connected {
     pub address: IpAddr,
     /// The login session that proved it, if one did.
     pub login: Option<Box<TokenHash>>,
-    /// Since when.
+    /// Since when: its proof was not checked before.
     pub since: Millis,
 }
 

@@ -166,7 +166,7 @@ impl Drop for Open {
 
 impl Admit for Doorman {
     fn admit(&self, entrance: Entrance) -> HttpResponse {
-        let Entrance { handshake, protocol, identity, client, rooms, place, seat } = entrance;
+        let Entrance { handshake, protocol, identity, since, client, rooms, place, seat } = entrance;
         let id = ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed));
         let client = Client {
             id,
@@ -176,6 +176,7 @@ impl Admit for Doorman {
             address: client.address,
             login: identity.login.map(Box::new),
             expires: identity.expires_ms,
+            since,
         };
         let worker = self.worker();
         Admission::new(self.socket.clone(), move |socket| Connection::new(client, worker, socket))

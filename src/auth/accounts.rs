@@ -79,6 +79,9 @@ pub trait Accounts: Send + Sync + 'static {
     /// Until when a user is refused, if so at `now_ms`.
     fn banned_until(&self, user: UserId, now_ms: Millis) -> Stored<Option<Millis>>;
 
+    /// Who is refused at `now_ms` and until when, at most `limit` of them: those for whom it lasts longest, and they first.
+    fn bans(&self, now_ms: Millis, limit: usize) -> Stored<Vec<(UserId, Millis)>>;
+
     /// Moves a user's read marker on; a lower value is ignored. Answers the marker as it then is.
     fn mark_read(&self, room: RoomName, user: UserId, seq: Seq) -> Stored<Seq>;
 

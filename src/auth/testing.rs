@@ -1,6 +1,7 @@
 //! A store of accounts in memory, for the tests of this folder.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     sync::{Arc, Mutex},
 };
@@ -137,6 +138,16 @@ impl Accounts for FakeAccounts {
 
     fn banned_until(&self, user: UserId, now_ms: Millis) -> Stored<Option<Millis>> {
         self.ask(|kept| Ok(kept.bans.get(&user).copied().filter(|until| *until > now_ms)))
+    }
+
+    fn bans(&self, now_ms: Millis, limit: usize) -> Stored<Vec<(UserId, Millis)>> {
+        self.ask(|kept| {
+            let mut bans: Vec<_> = kept.bans.iter().map(|(user, until)| (user.clone(), *until)).collect();
+            bans.retain(|(_, until)| *until > now_ms);
+            bans.sort_by_key(|(_, until)| Reverse(*until));
+            bans.truncate(limit);
+            Ok(bans)
+        })
     }
 
     fn mark_read(&self, _: RoomName, _: UserId, seq: Seq) -> Stored<Seq> {

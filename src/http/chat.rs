@@ -25,6 +25,7 @@ use crate::{
     protocol::{
         DEFAULT_ROOM, SUBPROTOCOL,
         error::{ErrorCode, Refusal},
+        ids::Millis,
     },
     transport::handshake::{self, Handshake},
 };
@@ -63,6 +64,8 @@ pub struct Entrance {
     pub protocol: Option<&'static str>,
     /// Who it is.
     pub identity: Identity,
+    /// Since when that holds: it was not checked before.
+    pub since: Millis,
     /// Where it is.
     pub client: ClientInfo,
     /// The rooms to join at once.
@@ -94,9 +97,10 @@ pub async fn chat(request: HttpRequest, state: Data<AppState>, query: Query<Conn
     };
     let protocol = handshake::offered(&request).any(|offer| offer == SUBPROTOCOL).then_some(SUBPROTOCOL);
     let rooms = RoomsParam::parse(query.room.as_deref(), state.limits.rooms_per_connection());
-    let Checked { identity, client, place, seat } = checked;
+    let Checked { identity, since, client, place, seat } = checked;
     let cookie = cookie_of(&state, &request, &identity, client);
-    let mut response = state.doorman.admit(Entrance { handshake, protocol, identity, client, rooms, place, seat });
+    let mut response =
+        state.doorman.admit(Entrance { handshake, protocol, identity, since, client, rooms, place, seat });
     set(&mut response, cookie);
     response
 }
@@ -116,6 +120,7 @@ pub async fn connect(request: HttpRequest, state: Data<AppState>, query: Query<C
 /// What the checks found.
 struct Checked {
     identity: Identity,
+    since: Millis,
     client: ClientInfo,
     place: OpenGuard,
     seat: Place,
@@ -146,8 +151,9 @@ async fn check(state: &AppState, request: &HttpRequest, query: &ConnectQuery) ->
         cookie: cookie.as_deref(),
         name: query.name.as_deref(),
     };
+    let since = state.clock.now_ms();
     let identity = guard::identify(state, credentials, client.address).await?;
-    Ok(Checked { identity, client, place, seat })
+    Ok(Checked { identity, since, client, place, seat })
 }
 
 /// What becomes of the login cookie: one in use lives on in the browser as its session does here, and one that is worth

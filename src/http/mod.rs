@@ -11,6 +11,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod assets;
+pub mod bans;
 pub mod body;
 pub mod caller;
 pub mod chat;

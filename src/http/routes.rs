@@ -15,7 +15,9 @@ use actix_web::{
     web::{self, Data, PathConfig, QueryConfig, ServiceConfig},
 };
 
-use super::{accounts, admin, assets, chat, health, instances, metrics, reply::HttpError, rooms, state::AppState};
+use super::{
+    accounts, admin, assets, bans, chat, health, instances, metrics, reply::HttpError, rooms, state::AppState,
+};
 
 /// Where WebSockets are opened.
 const CHAT: &str = "/chat";
@@ -84,6 +86,8 @@ routes! {
     GET "/api/sessions" => admin::sessions;
     GET "/api/sessions/stats" => admin::stats;
     DELETE "/api/users/{id}/connections" => admin::disconnect;
+    GET "/api/bans" => bans::list;
+    DELETE "/api/users/{id}/ban" => bans::lift;
     GET "/api/instances" => instances::list;
     POST "/api/instances/{id}/drain" => admin::drain;
     GET "/api/events" => admin::events;

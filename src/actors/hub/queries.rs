@@ -29,7 +29,7 @@ const LATE_ARRIVAL_MS: Millis = 5_000;
 
 /// Somebody whose connections were closed a moment ago.
 pub(super) struct Disconnected {
-    until: Millis,
+    at: Millis,
     whom: Whom,
     code: CloseCode,
 }
@@ -124,18 +124,18 @@ impl Hub {
         }
         // Somebody whose proof was good a moment ago may be between the door and the hub.
         if cause != DisconnectCause::Kicked {
-            let until = self.now() + LATE_ARRIVAL_MS;
-            self.disconnected.push_back(Disconnected { until, whom: whom.clone(), code });
+            self.disconnected.push_back(Disconnected { at: self.now(), whom: whom.clone(), code });
         }
         meant.len()
     }
 
-    /// Closes a connection that arrives although its user was sent away a moment ago.
+    /// Closes a connection that arrives although its user was sent away since its proof was checked.
     pub(super) fn send_away_late(&mut self, id: ConnectionId) {
         let now = self.now();
-        self.disconnected.retain(|disconnected| disconnected.until > now);
+        self.disconnected.retain(|gone| gone.at.saturating_add(LATE_ARRIVAL_MS) > now);
         let Some(known) = self.connections.get(&id) else { return };
-        let code = self.disconnected.iter().find(|gone| is_meant(&gone.whom, known)).map(|gone| gone.code);
+        let late = |gone: &&Disconnected| known.since <= gone.at && is_meant(&gone.whom, known);
+        let code = self.disconnected.iter().find(late).map(|gone| gone.code);
         if let Some(code) = code {
             self.close(id, code);
         }

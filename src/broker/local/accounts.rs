@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{
     LocalBroker,
     retention::CHUNK,
-    rows::{role, role_number},
+    rows::{parsed, role, role_number},
 };
 use crate::{
     auth::accounts::{Account, Accounts, AccountsError, Stored, TokenHash},
@@ -131,6 +131,15 @@ impl Accounts for LocalBroker {
             db.prepare_cached("SELECT expires FROM bans WHERE user = ?1 AND expires > ?2")?
                 .query_row((user.as_str(), now_ms), |row| row.get(0))
                 .optional()
+        });
+        async move { Ok(found.await?) }.boxed()
+    }
+
+    fn bans(&self, now_ms: Millis, limit: usize) -> Stored<Vec<(UserId, Millis)>> {
+        let found = self.readers.read(move |db| {
+            db.prepare_cached("SELECT user, expires FROM bans WHERE expires > ?1 ORDER BY expires DESC LIMIT ?2")?
+                .query_map((now_ms, limit), |row| Ok((parsed(row, 0, UserId::parse)?, row.get(1)?)))?
+                .collect()
         });
         async move { Ok(found.await?) }.boxed()
     }

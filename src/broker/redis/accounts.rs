@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fred::{
     error::Error,
-    interfaces::{HashesInterface, KeysInterface},
+    interfaces::{HashesInterface, KeysInterface, SortedSetsInterface},
     types::{FromValue, scripts::Script},
 };
 use futures_util::FutureExt;
@@ -235,8 +235,9 @@ impl Accounts for RedisAccounts {
     fn ban(&self, user: UserId, until_ms: Millis) -> Stored<()> {
         let inner = self.0.clone();
         async move {
-            let args = vec![until_ms.to_string()];
-            inner.run::<()>(&scripts::BAN, vec![keys::ban(user.as_str())], args).await?;
+            let args = vec![until_ms.to_string(), user.to_string()];
+            let keys = vec![keys::ban(user.as_str()), keys::BANS.into()];
+            inner.run::<()>(&scripts::BAN, keys, args).await?;
             let now = inner.context.clock.now_ms();
             inner.bans().note(user, Some(until_ms), now);
             Ok(())
@@ -262,6 +263,19 @@ impl Accounts for RedisAccounts {
                 // What is not known here cannot be denied either.
                 Err(error) => inner.bans().until(&user, now_ms).map(Some).ok_or(error),
             }
+        }
+        .boxed()
+    }
+
+    fn bans(&self, now_ms: Millis, limit: usize) -> Stored<Vec<(UserId, Millis)>> {
+        let inner = self.0.clone();
+        async move {
+            inner.up()?;
+            let longest = i64::try_from(limit).unwrap_or(i64::MAX);
+            let data = &inner.context.clients.data;
+            let found = data.zrevrangebyscore(keys::BANS, "+inf", format!("({now_ms}"), true, Some((0, longest)));
+            let found: Vec<(String, Millis)> = found.await.map_err(|error| inner.failed(&error))?;
+            Ok(found.into_iter().filter_map(|(user, until)| Some((UserId::parse(&user).ok()?, until))).collect())
         }
         .boxed()
     }

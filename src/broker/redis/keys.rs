@@ -138,6 +138,9 @@ pub(super) fn ban(user: &str) -> String {
     format!("chat:ban:{user}")
 }
 
+/// Sorted set: user who is refused → until when.
+pub(super) const BANS: &str = "chat:bans";
+
 /// Sorted set of what is leased from a pool, by expiry; the hash of owners; the counter of fencing tokens.
 pub(super) fn leases(pool: &str) -> [String; 3] {
     [format!("chat:leases:{pool}"), format!("chat:leases:{pool}:owners"), format!("chat:leases:{pool}:fence")]

@@ -1,6 +1,7 @@
 import { $, setText } from '../dom.js';
 import { HubbubError } from '../errors.js';
 import { get } from './api.js';
+import { Bans } from './bans.js';
 import { Events } from './events.js';
 import { Gate } from './gate.js';
 import { Instances } from './instances.js';
@@ -15,6 +16,7 @@ const again = () => poller.now();
 const gate = new Gate(opened, closed, done);
 const instances = new Instances(done);
 const sessions = new Sessions(again, done, () => gate.user);
+const bans = new Bans(done);
 const rooms = new Rooms(again);
 const events = new Events(again);
 const poller = new Poller(look, changed, TIMERS);
@@ -36,7 +38,7 @@ async function lookAround() {
     if (!open) return;
   }
   // Each says itself what went wrong with it; without the instances nothing here is news.
-  const [seen] = await Promise.allSettled([get('api/instances'), sessions.look(), rooms.look(), events.look()]);
+  const [seen] = await Promise.allSettled([get('api/instances'), sessions.look(), bans.look(), rooms.look(), events.look()]);
   // Who looked has logged out meanwhile.
   if (!open) return clear();
   if (seen.status === 'rejected') {
@@ -75,7 +77,7 @@ function closed() {
 
 // Nothing of it is left in the page for whoever sits there next.
 function clear() {
-  for (const list of [instances, sessions, rooms, events]) list.clear();
+  for (const list of [instances, sessions, bans, rooms, events]) list.clear();
   setText($('result'), '');
 }
 

@@ -167,10 +167,20 @@ async fn an_admin_sees_to_a_cluster() {
     result(&person, "Eve was banned for 1 h: 1 connection closed.").await;
     let refused = eve.again().refused().await;
     assert_eq!((refused.status, refused.code()), (403, "forbidden"));
+    rows(&person, "bans-list", 1).await;
+    person
+        .waits_for("/^(59|60) min|^1 h/.test(document.querySelector('#bans-list [data-label=For]').textContent)")
+        .await;
     let noted = "[...document.querySelectorAll('#events-list > tr')].some((row) => \
         row.dataset.kind === 'refusal' && row.textContent.includes('forbidden') && row.textContent.includes('api-2'))";
     person.waits_for(noted).await;
     person.waits_for("document.querySelector('#rooms-list [data-room=global]') !== null").await;
+    // A mistake is taken back, and at once.
+    judge.judge(&person, "a ban").await;
+    person.click("#bans-list button").await;
+    result(&person, &format!("{} may come back.", eve.id())).await;
+    rows(&person, "bans-list", 0).await;
+    eve.again().enter().await;
 
     person.click("[data-instance=api-2] button").await;
     person.waits_for("document.querySelector('#confirm').open").await;

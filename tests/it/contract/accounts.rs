@@ -126,6 +126,22 @@ pub(super) async fn bans_end_and_are_lifted(store: &impl Store) {
     assert_eq!(accounts.banned_until(user, 1).await, Ok(None));
 }
 
+pub(super) async fn bans_are_listed_those_that_last_longest_first(store: &impl Store) {
+    let store = store.open().await;
+    let accounts = &store.accounts;
+    // Other tests ban too, for less long.
+    let [first, second, lifted] = [3, 2, 1].map(|more| (UserId::guest(rand::random()), LATER + more));
+    for (user, until) in [&second, &lifted, &first] {
+        accounts.ban(user.clone(), *until).await.unwrap();
+    }
+    // Who is banned anew is so until the new time.
+    accounts.ban(second.0.clone(), second.1).await.unwrap();
+    accounts.ban(lifted.0.clone(), 0).await.unwrap();
+    assert_eq!(accounts.bans(LATER, 10).await, Ok(vec![first.clone(), second]));
+    assert_eq!(accounts.bans(LATER, 1).await, Ok(vec![first.clone()]));
+    assert_eq!(accounts.bans(first.1, 10).await, Ok(vec![]));
+}
+
 pub(super) async fn markers_only_rise(store: &impl Store) {
     let store = store.open().await;
     let (accounts, room, user) = (&store.accounts, fresh_room(), UserId::guest(rand::random()));

@@ -65,7 +65,8 @@ macro_rules! suite {
                 rooms_are_listed_by_name;
             accounts: names_are_taken_once, put_replaces, put_ends_sessions_of_another_password_or_role,
                 admins_are_demoted, a_hash_is_renewed, sessions_end_and_are_prolonged, sessions_of_a_short_life_are_prolonged, sessions_can_be_ended,
-                bans_end_and_are_lifted, markers_only_rise, the_secret_stays, people_outlive_reopening;
+                bans_end_and_are_lifted, bans_are_listed_those_that_last_longest_first, markers_only_rise, the_secret_stays,
+                people_outlive_reopening;
             presence: coming_and_going, users_are_listed_by_role_and_name, rooms_with_users_are_listed;
         }
     };

@@ -53,7 +53,8 @@ super::suite! {
     crate::contract::redis_accounts::People::new();
     accounts: names_are_taken_once, put_replaces, put_ends_sessions_of_another_password_or_role,
         admins_are_demoted, a_hash_is_renewed, sessions_end_and_are_prolonged, sessions_of_a_short_life_are_prolonged,
-        sessions_can_be_ended, bans_end_and_are_lifted, markers_only_rise, the_secret_stays, people_outlive_reopening;
+        sessions_can_be_ended, bans_end_and_are_lifted, bans_are_listed_those_that_last_longest_first, markers_only_rise,
+        the_secret_stays, people_outlive_reopening;
 }
 
 fn ana(role: Role) -> Account {
@@ -94,13 +95,15 @@ async fn only_logins_bans_and_markers_expire() {
         ("chat:logins:ana", true),
         (&login, true),
         ("chat:ban:m:bo", true),
+        ("chat:bans", false),
         ("chat:read:quiet", true),
     ] {
         assert_eq!(redis.command(&["EXISTS", key]).int(), 1, "{key}");
         assert_eq!(expires(key), forgotten, "{key}");
     }
     accounts.demote_admins_but(None).await.unwrap();
-    for gone in ["chat:admins", "chat:logins:ana", &login] {
+    accounts.ban(UserId::account("bo"), 0).await.unwrap();
+    for gone in ["chat:ban:m:bo", "chat:bans", "chat:admins", "chat:logins:ana", &login] {
         assert_eq!(redis.command(&["EXISTS", gone]).int(), 0, "{gone}");
     }
 }

@@ -109,6 +109,41 @@ async fn an_admin_ends_a_users_connections() {
 }
 
 #[tokio::test]
+async fn a_ban_is_listed_until_it_is_lifted() {
+    let server = Server::with_jwt().start();
+    let (bob, admin) = (token::of("bob", "member"), token::admin());
+    let bans = async || server.get_as("/api/bans", &admin).await.json;
+    assert_eq!(bans().await, json!({"bans": [], "more": false}));
+    let eve = server.guest("Eve").await;
+    let mal = server.guest("Mal").await;
+    for (who, ms) in [(&eve, 3_600_000), (&mal, 60_000)] {
+        let path = format!("/api/users/{}/connections?banMs={ms}", who.id());
+        assert_eq!(server.delete_as(&path, &admin).await.status, 200);
+    }
+    let listed = bans().await;
+    let ids: Vec<&Value> = listed["bans"].as_array().unwrap().iter().map(|ban| &ban["userId"]).collect();
+    assert_eq!((ids, &listed["more"]), (vec![&json!(eve.id()), &json!(mal.id())], &json!(false)));
+    let until = listed["bans"][0]["until"].as_i64().unwrap() / 1_000;
+    assert!((until - token::now() - 3_600).abs() < 60, "{listed}");
+    let first = server.get_as("/api/bans?limit=1", &admin).await.json;
+    assert_eq!((first["bans"].as_array().unwrap().len(), &first["more"]), (1, &json!(true)));
+    assert_eq!(server.get_as("/api/bans?limit=0", &admin).await.status, 400);
+    assert_eq!(server.get_as("/api/bans", &bob).await.status, 403);
+
+    let path = format!("/api/users/{}/ban", eve.id());
+    assert_eq!(server.delete_as(&path, &bob).await.status, 403);
+    assert_eq!(eve.again().refused().await.status, 403);
+    // Lifting what is lifted is no mistake.
+    for _ in 0..2 {
+        assert_eq!(server.delete_as(&path, &admin).await.status, 204);
+    }
+    eve.again().enter().await;
+    let left = bans().await;
+    assert_eq!((left["bans"].as_array().unwrap().len(), &left["bans"][0]["userId"]), (1, &json!(mal.id())));
+    assert_eq!(server.delete_as("/api/users/!/ban", &admin).await.status, 400);
+}
+
+#[tokio::test]
 async fn refusals_and_failed_proofs_are_on_record() {
     let server = Server::with_jwt().start();
     server.post("/api/login", json!({"username": "nobody", "password": "a wrong password"})).await;
