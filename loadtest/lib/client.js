@@ -14,6 +14,9 @@ const CUT = 3000;
 const CONNECT_MS = 15_000;
 const PONG_MS = 5_000;
 
+/** So long after it opened a socket without a `welcome` is asked whether one was sent, milliseconds. */
+const WELCOME_MS = 1_000;
+
 /** A client that saw nothing for so much longer than `heartbeatMs` asks, milliseconds (PROTOCOL section 1). */
 const SILENCE_MS = 5_000;
 
@@ -45,6 +48,7 @@ export class Client {
   #heardAt = 0;
   #askedAt = null;
   #connectingAt = null;
+  #openAt = null;
   #reconnectInMs = null;
   #downAt = null;
   /** Whether it ever was in all its rooms. */
@@ -64,7 +68,7 @@ export class Client {
    * @param {World} options.world
    * @param {object} options.found where feeds count (`findings`)
    * @param {object} options.on what it tells: `ready()`, `heard(said, live)`, `acked(message, now)`, `refused(error)`,
-   *   `interrupted(code)`, `back(ms)`, `ended(code)`
+   *   `unwelcomed()`, `interrupted(code)`, `back(ms)`, `ended(code)`
    */
   constructor({ urls, turn, name, world, found, on }) {
     this.#urls = urls;
@@ -89,9 +93,13 @@ export class Client {
     const url = this.#urls[this.#turn % this.#urls.length];
     this.#turn += 1;
     this.#connectingAt = this.#world.now();
+    this.#openAt = null;
     this.#error = null;
     const who = this.#token === null ? ['hubbub.v1'] : ['hubbub.v1', `hubbub.token.${this.#token}`];
     const socket = new this.#world.WebSocket(`${url}?room=&name=${encodeURIComponent(this.name)}`, who);
+    socket.onopen = current(() => {
+      this.#openAt = this.#world.now();
+    });
     socket.onmessage = current(({ data }) => this.#hear(JSON.parse(data)));
     socket.onerror = current(({ error, message }) => {
       this.#error = String(error ?? message ?? 'error');
@@ -142,7 +150,12 @@ export class Client {
   tick() {
     const now = this.#world.now();
     if (this.#connectingAt !== null) {
-      if (now - this.#connectingAt > CONNECT_MS) this.cut();
+      if (now - this.#connectingAt > CONNECT_MS) {
+        this.cut();
+      } else if (this.#openAt !== null && this.#askedAt === null && now - this.#openAt > WELCOME_MS) {
+        this.#askedAt = now;
+        this.#send({ type: 'ping' });
+      }
     } else if (this.#socket !== null && now - this.#heardAt > this.#heartbeatMs + SILENCE_MS) {
       if (this.#askedAt === null) {
         this.#askedAt = now;
@@ -170,6 +183,10 @@ export class Client {
   #hear(event) {
     this.#heardAt = this.#world.now();
     this.#askedAt = null;
+    if (this.#connectingAt !== null && event.type !== 'welcome') {
+      this.#unwelcomed();
+      return undefined;
+    }
     switch (event.type) {
       case 'welcome': return this.#welcome(event);
       case 'message': case 'edited': case 'deleted': case 'reaction': return this.#logged(event);
@@ -183,6 +200,14 @@ export class Client {
         // Presence and the like, and whatever a newer server adds.
         return undefined;
     }
+  }
+
+  // The server says `welcome` before all else. k6 1.1.0 starts to read a socket before it counts it as open, and drops what
+  // it reads in between: then it opens anew.
+  #unwelcomed() {
+    this.#on.unwelcomed();
+    this.#reconnectInMs = 0;
+    this.cut();
   }
 
   #take(id) {

@@ -99,6 +99,7 @@ class Crowd {
           console.error(`refused: ${code}: ${message} (${room ?? 'no room'})`);
           metrics.refused.add(1);
         },
+        unwelcomed: () => metrics.unwelcomed.add(1),
         interrupted: (code) => {
           metrics.interruptions.add(1, { code: String(code) });
           metrics.drained.add(code === DRAINED ? 1 : 0);

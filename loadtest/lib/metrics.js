@@ -39,6 +39,9 @@ export const provisional = new Counter('chat_provisional');
 /** Commands that were answered with an error. */
 export const refused = new Counter('chat_refused');
 
+/** Connections whose `welcome` k6 dropped; they were opened anew. */
+export const unwelcomed = new Counter('chat_unwelcomed');
+
 /** Connections that ended before they were closed, and those of them that the server ended to restart (1012). */
 export const interruptions = new Counter('chat_interruptions');
 export const drained = new Counter('chat_drained');
@@ -66,8 +69,8 @@ export const logRead = new Counter('chat_log_read');
 export const logWrong = new Counter('chat_log_wrong');
 
 /** Those that must be known to be 0 rather than not known. */
-const ZERO = [delivered, caughtUp, lost, gaps, duplicates, reordered, resets, provisional, refused, interruptions, drained,
-  stayedAway, retried, finished, logRead, logWrong];
+const ZERO = [delivered, caughtUp, lost, gaps, duplicates, reordered, resets, provisional, refused, unwelcomed, interruptions,
+  drained, stayedAway, retried, finished, logRead, logWrong];
 
 /** Lets every counter be known. */
 export function countFromZero() {

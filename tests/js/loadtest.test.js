@@ -199,7 +199,7 @@ function client(rooms = ['tea']) {
   const timers = new FakeTimers();
   const told = [];
   const tell = (name) => (...values) => told.push([name, ...values]);
-  const names = ['ready', 'heard', 'acked', 'refused', 'interrupted', 'back', 'ended'];
+  const names = ['ready', 'heard', 'acked', 'refused', 'unwelcomed', 'interrupted', 'back', 'ended'];
   const on = Object.fromEntries(names.map((name) => [name, tell(name)]));
   const world = { WebSocket: FakeSocket, now: timers.now, random: () => 0, after: timers.set };
   const made = new Client({ urls: ['ws://a/chat', 'ws://b/chat'], turn: 0, name: 'Ana', world, found, on });
@@ -235,6 +235,26 @@ test('a client comes back to the next server with its token, its position and wh
   assert.deepEqual(told[2], ['interrupted', 1006]);
   assert.equal(told[4][1].tries, 2);
   assert.equal(made.outbox.size, 0);
+});
+
+test('a client whose welcome was dropped asks, and opens anew', () => {
+  const { made, timers, enter, socket, names } = client();
+  socket().onopen({});
+  const look = () => {
+    timers.pass(1_000);
+    made.tick();
+  };
+  look();
+  assert.deepEqual(socket().sent, [], 'it may be on its way');
+  look();
+  look();
+  assert.deepEqual(socket().sent, [{ type: 'ping' }]);
+  socket().tell({ type: 'pong' });
+  assert.equal(socket().closedWith, 3000);
+  timers.pass(0);
+  assert.equal(FakeSocket.all.length, 2);
+  enter(socket());
+  assert.deepEqual(names(), ['unwelcomed', 'ready']);
 });
 
 test('a drained client waits as long as it was told', () => {
