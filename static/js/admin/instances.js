@@ -125,6 +125,6 @@ export class Instances {
 
 function note(of, vitals, known, write) {
   if (of === 'cpu' && known.length) return `of one processor; most ${write(Math.max(...known))}`;
-  if (of === 'latency' && vitals?.latencyCount) return `${known.length ? `most ${write(Math.max(...known))}; ` : ''}ever ${write(vitals.latencySumMs / vitals.latencyCount)}`;
+  if (of === 'latency' && vitals?.latencyCount) return `${known.length ? `most ${write(Math.max(...known))}; ` : ''}since the start ${write(vitals.latencySumMs / vitals.latencyCount)}`;
   return known.length ? `most ${write(Math.max(...known))}` : '';
 }
