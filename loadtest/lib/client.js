@@ -184,7 +184,7 @@ export class Client {
     this.#heardAt = this.#world.now();
     this.#askedAt = null;
     if (this.#connectingAt !== null && event.type !== 'welcome') {
-      this.#unwelcomed();
+      this.#unwelcomed(event);
       return undefined;
     }
     switch (event.type) {
@@ -204,9 +204,9 @@ export class Client {
 
   // The server says `welcome` before all else. k6 1.1.0 starts to read a socket before it counts it as open, and drops what
   // it reads in between: then it opens anew.
-  #unwelcomed() {
+  #unwelcomed({ reconnectInMs = 0 }) {
     this.#on.unwelcomed();
-    this.#reconnectInMs = 0;
+    this.#reconnectInMs = reconnectInMs;
     this.cut();
   }
 

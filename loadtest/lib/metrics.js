@@ -39,7 +39,7 @@ export const provisional = new Counter('chat_provisional');
 /** Commands that were answered with an error. */
 export const refused = new Counter('chat_refused');
 
-/** Connections whose `welcome` k6 dropped; they were opened anew. */
+/** Connections on which something else came before a `welcome`, as when k6 dropped it; they were opened anew. */
 export const unwelcomed = new Counter('chat_unwelcomed');
 
 /** Connections that ended before they were closed, and those of them that the server ended to restart (1012). */

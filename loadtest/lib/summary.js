@@ -16,7 +16,7 @@ const RARE = [
   ['chat_resets', 'rooms read afresh'],
   ['chat_provisional', 'provisional'],
   ['chat_refused', 'refused commands'],
-  ['chat_unwelcomed', 'welcomes dropped by k6'],
+  ['chat_unwelcomed', 'opened anew without a welcome'],
   ['chat_retried', 'said again'],
   ['chat_stayed_away', 'not back'],
   ['chat_log_wrong', 'wrong in the log'],

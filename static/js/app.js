@@ -117,7 +117,7 @@ const looking = () => document.visibilityState === 'visible' && document.hasFocu
 function tell(promise) {
   promise.then(() => setText($('problem'), ''), ({ code, message }) => {
     // Without a code it is a part of the page that could not be loaded; some browsers do not ask for it again.
-    const missing = client.state.status === 'online' ? 'A part of this page is missing. Reload it.' : 'The server cannot be reached.';
+    const missing = client.state.status === 'online' ? 'A part of this page could not be loaded. Reload it once the server answers.' : 'The server cannot be reached.';
     setText($('problem'), code === 'discarded' ? '' : code ? message : missing);
   });
   return promise;

@@ -13,6 +13,7 @@ mod attending;
 mod commands;
 mod committed;
 mod connections;
+mod dismissed;
 mod draining;
 mod joining;
 mod lag;
@@ -50,9 +51,9 @@ use crate::{
     },
 };
 use connections::{Connections, Standing};
+use dismissed::Dismissed;
 use draining::Draining;
 use outbox::Outboxes;
-use queries::Disconnected;
 use room::{Joiner, Room};
 
 /// Commands waiting for the hub; more are refused with `unavailable`.
@@ -98,7 +99,7 @@ pub struct Hub {
     questions: Slab<Waiting>,
     unsettled: Vec<RoomKey>,
     graces: VecDeque<Grace>,
-    disconnected: VecDeque<Disconnected>,
+    dismissed: Dismissed,
     draining: Option<Draining>,
     /// Whether the log can be reached.
     link: Link,
@@ -181,7 +182,7 @@ impl Hub {
                 questions: Slab::new(),
                 unsettled: Vec::new(),
                 graces: VecDeque::new(),
-                disconnected: VecDeque::new(),
+                dismissed: Dismissed::default(),
                 draining: None,
                 link: if mode == Mode::Degraded { Link::Down } else { Link::Up },
                 alone: mode == Mode::Standalone,

@@ -19,20 +19,10 @@ use crate::{
         envelope::PeerAsk,
         error::Refusal,
         event::{Ack, Counts, Event, LeaveReason},
-        ids::{Millis, UserId},
+        ids::UserId,
         user::Role,
     },
 };
-
-/// How long a handshake may lie between its check and the hub.
-const LATE_ARRIVAL_MS: Millis = 5_000;
-
-/// Somebody whose connections were closed a moment ago.
-pub(super) struct Disconnected {
-    at: Millis,
-    whom: Whom,
-    code: CloseCode,
-}
 
 impl Handler<Post> for Hub {
     type Result = ResponseFuture<Result<Appended, Refusal>>;
@@ -124,7 +114,7 @@ impl Hub {
         }
         // Somebody whose proof was good a moment ago may be between the door and the hub.
         if cause != DisconnectCause::Kicked {
-            self.disconnected.push_back(Disconnected { at: self.now(), whom: whom.clone(), code });
+            self.dismissed.note(self.now(), whom.clone(), code);
         }
         meant.len()
     }
@@ -132,11 +122,8 @@ impl Hub {
     /// Closes a connection that arrives although its user was sent away since its proof was checked.
     pub(super) fn send_away_late(&mut self, id: ConnectionId) {
         let now = self.now();
-        self.disconnected.retain(|gone| gone.at.saturating_add(LATE_ARRIVAL_MS) > now);
         let Some(known) = self.connections.get(&id) else { return };
-        let late = |gone: &&Disconnected| known.since <= gone.at && is_meant(&gone.whom, known);
-        let code = self.disconnected.iter().find(late).map(|gone| gone.code);
-        if let Some(code) = code {
+        if let Some(code) = self.dismissed.code_for(now, known.since, |whom| is_meant(whom, known)) {
             self.close(id, code);
         }
     }

@@ -12,7 +12,7 @@ use hubbub::{
         local::LocalPresence,
         redis::{RedisAccounts, RedisConfig, RedisImport},
     },
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     protocol::{
         ids::{RoomName, UserId},
         user::Role,
@@ -20,7 +20,7 @@ use hubbub::{
 };
 
 use super::{Opened, Store, local::Local, support::fresh_room};
-use crate::support::redis::Redis;
+use crate::support::{redis::Redis, until};
 
 /// Accounts in a Redis of their own, for one check demotes every admin there is; the rest of the store is a local one that these checks leave alone.
 pub(super) struct People {
@@ -106,6 +106,20 @@ async fn only_logins_bans_and_markers_expire() {
     for gone in ["chat:ban:m:bo", "chat:bans", "chat:admins", "chat:logins:ana", &login] {
         assert_eq!(redis.command(&["EXISTS", gone]).int(), 0, "{gone}");
     }
+}
+
+#[tokio::test]
+async fn a_ban_that_has_ended_is_no_longer_listed() {
+    let redis = Redis::start();
+    let accounts = accounts_in(&redis).await;
+    let soon = SystemClock.now_ms() + 100;
+    accounts.ban(UserId::account("bo"), soon).await.unwrap();
+    let ended = async || (redis.command(&["EXISTS", "chat:ban:m:bo"]).int() == 0).then_some(());
+    until("the end of the ban", ended).await;
+    assert_eq!(accounts.bans(SystemClock.now_ms(), 10).await, Ok(vec![]));
+    // The next one takes its place.
+    accounts.ban(UserId::account("cy"), LATER).await.unwrap();
+    assert_eq!(redis.command(&["ZCARD", "chat:bans"]).int(), 1);
 }
 
 #[tokio::test]

@@ -6,13 +6,14 @@ use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     thread,
+    time::Instant,
 };
 
 use fantoccini::{Client, ClientBuilder, wd::Capabilities};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tempfile::TempDir;
 
-use super::{Value, json};
+use super::{LOOK, PATIENCE, Value, json};
 
 /// Which browser is driven, and by what.
 #[derive(Clone, Copy)]
@@ -109,8 +110,14 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Told to end, it ends its browsers too. It fails when the process has ended already.
+        // Told to end, it ends its browsers too.
         let _ = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        let told = Instant::now();
+        while told.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(LOOK);
+        }
+        // It fails when the process has ended, as it should.
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
@@ -169,7 +176,7 @@ impl Browser {
         let session = self.page.session_id().await.unwrap().unwrap();
         let url = format!("{}/session/{session}/goog/cdp/execute", self.driver);
         let asked = reqwest::Client::new().post(url).json(&json!({"cmd": command, "params": params}));
-        let answer = asked.timeout(super::PATIENCE).send().await.unwrap();
+        let answer = asked.timeout(PATIENCE).send().await.unwrap();
         assert!(answer.status().is_success(), "{command}: {}", answer.text().await.unwrap());
     }
 
@@ -178,7 +185,7 @@ impl Browser {
     pub(crate) async fn received(&self) -> Vec<(String, u64)> {
         let session = self.page.session_id().await.unwrap().unwrap();
         let asked = reqwest::Client::new().post(format!("{}/session/{session}/se/log", self.driver));
-        let answer = asked.json(&json!({"type": "performance"})).timeout(super::PATIENCE).send().await.unwrap();
+        let answer = asked.json(&json!({"type": "performance"})).timeout(PATIENCE).send().await.unwrap();
         let noted: Value = answer.json().await.unwrap();
         let page = self.page.current_url().await.unwrap();
         let mut paths = HashMap::new();
