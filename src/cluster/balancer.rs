@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     time::Duration,
 };
 
 use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
 
 use super::{
     Cluster,
@@ -73,8 +74,12 @@ impl Cluster {
             return Ok(());
         }
         left.iter().for_each(|worker| worker.signal(Signal::QUIT));
-        let given_back =
-            || Ok((!left.iter().any(|worker| worker.is_alive() && takes_newcomers(worker.pid))).then_some(()));
+        // By the port itself: a worker takes its new title a moment before it gives the port back.
+        let held = listen_on(self.state.port, self.state.public);
+        let given_back = || {
+            let is_held = held.iter().any(|address| is_taken(&try_listen(*address, false)));
+            Ok((!is_held || !left.iter().any(Process::is_alive)).then_some(()))
+        };
         self.interrupt.until("the end of the old workers of nginx", LIMIT, given_back)?;
         Ok(())
     }
@@ -147,6 +152,23 @@ pub(super) fn listen_on(port: u16, public: bool) -> Vec<SocketAddr> {
     let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     let usable = addresses.into_iter().filter(|address| address.is_ipv4() || has_ipv6);
     usable.map(|address| (address, port).into()).collect()
+}
+
+/// Listens for a moment, as nginx would: its sockets share an address with others of the same user that allow it too.
+pub(super) fn try_listen(address: SocketAddr, share: bool) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
+    socket.bind(&address.into())?;
+    socket.listen(1)
+}
+
+/// Whether [`try_listen`] found somebody there.
+pub(super) fn is_taken(tried: &io::Result<()>) -> bool {
+    tried.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
 /// Whether nginx answers wherever this layout listens, and tells of its strategy and its replicas.

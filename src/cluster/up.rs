@@ -1,14 +1,13 @@
 //! Starting what does not run, and taking that back when not all of it comes up.
 
-use std::{collections::BTreeSet, io, net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, io, time::Duration};
 
 use rustix::process::Signal;
-use socket2::{Domain, Socket, Type};
 
 use super::{
     Cluster,
     args::{Patience, UpArgs},
-    balancer::listen_on,
+    balancer::{is_taken, listen_on, try_listen},
     error::ClusterError,
     probe,
     process::Process,
@@ -201,24 +200,12 @@ fn need_free(port: u16, public: bool, but_for_nginx: bool) -> Result<(), Cluster
     let wrong = |what: &str| Err(ClusterError::Usage(format!("port {port} {what}; --port chooses another")));
     for address in listen_on(port, public) {
         match try_listen(address, but_for_nginx) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return wrong("is taken by another program"),
+            tried if is_taken(&tried) => return wrong("is taken by another program"),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return wrong("may not be listened on"),
             _ => {}
         }
     }
     Ok(())
-}
-
-/// Listens for a moment, as nginx would: its sockets share an address with others of the same user that allow it too.
-fn try_listen(address: SocketAddr, share: bool) -> io::Result<()> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(share)?;
-    socket.bind(&address.into())?;
-    socket.listen(1)
 }
 
 /// Asks processes to end, and ends those that have not after a while; whether that was needed.
