@@ -6,14 +6,13 @@ use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     thread,
-    time::Instant,
 };
 
 use fantoccini::{Client, ClientBuilder, wd::Capabilities};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tempfile::TempDir;
 
-use super::{LOOK, PATIENCE, Value, json};
+use super::{PATIENCE, Value, json, process::asked_to_end};
 
 /// Which browser is driven, and by what.
 #[derive(Clone, Copy)]
@@ -110,15 +109,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Told to end, it ends its browsers too.
-        let _ = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
-        let told = Instant::now();
-        while told.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
-            thread::sleep(LOOK);
+        // Asked, it ends its browsers too.
+        if !asked_to_end(&mut self.child) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
-        // It fails when the process has ended, as it should.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

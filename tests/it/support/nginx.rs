@@ -6,15 +6,15 @@ use std::{
     path::Path,
     process::{Child, Command, Output, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use hubbub::cluster::nginx::{Layout, Strategy, Workers};
 use tempfile::TempDir;
 
 use super::{
-    Dial, PATIENCE, Value, json,
-    process::{free_port, signal},
+    Dial, LOOK, PATIENCE, Value, json,
+    process::{asked_to_end, free_port, signal, try_signal},
     until,
     web::{Answer, send},
 };
@@ -22,9 +22,6 @@ use super::{
 /// What is said when it is missing.
 const HELP: &str = "the tests of the balancer need nginx (1.19.5 or later): `make tools`, or `apt-get update && apt-get \
                     install nginx`";
-
-/// How often it is looked at while it starts or ends.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// Workers of every nginx here: some, so that what they must share is seen to be shared.
 const WORKERS: Workers = Workers { processes: std::num::NonZeroU32::new(3).unwrap(), files: 4_096 };
@@ -149,18 +146,12 @@ impl Nginx {
 impl Drop for Nginx {
     fn drop(&mut self) {
         // The master ends its workers, those of earlier reloads too; killed, it would leave them behind.
-        let _ = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
-        let start = Instant::now();
-        while self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            if start.elapsed() > PATIENCE {
-                for process in self.children() {
-                    let _ = Command::new("sh").args(["-c", &format!("kill -KILL {process}")]).status();
-                }
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                break;
+        if !asked_to_end(&mut self.child) {
+            for process in self.children() {
+                try_signal(process, "KILL");
             }
-            thread::sleep(LOOK);
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
         if thread::panicking() {
             let errors = self.errors();

@@ -1,11 +1,35 @@
 //! Processes of the tests: signals by id, and ports to start them on.
 
-use std::{net::TcpListener, process::Command};
+use std::{
+    net::TcpListener,
+    process::{Child, Command},
+    thread,
+    time::Instant,
+};
+
+use super::{LOOK, PATIENCE};
 
 /// Sends a signal (`TERM`, `STOP`, `CONT`) to a process that the test started.
 pub(crate) fn signal(pid: u32, name: &str) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
-    assert!(sent.success(), "no signal {name} to {pid}");
+    assert!(try_signal(pid, name), "no signal {name} to {pid}");
+}
+
+/// Sends a signal to a process that may have ended; whether it was there.
+pub(crate) fn try_signal(pid: u32, name: &str) -> bool {
+    Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().is_ok_and(|sent| sent.success())
+}
+
+/// Asks a child to end; whether it has, in time.
+pub(crate) fn asked_to_end(child: &mut Child) -> bool {
+    try_signal(child.id(), "TERM");
+    let asked = Instant::now();
+    while matches!(child.try_wait(), Ok(None)) {
+        if asked.elapsed() > PATIENCE {
+            return false;
+        }
+        thread::sleep(LOOK);
+    }
+    true
 }
 
 /// A port that nobody listens on at this moment. Somebody may in the next: who starts on it tries again with another.
