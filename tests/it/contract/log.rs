@@ -155,13 +155,11 @@ pub(super) async fn concurrent_appends_have_one_order(store: &impl Store) {
 pub(super) async fn replies_need_their_message(store: &impl Store) {
     let store = store.open().await;
     let (room, ana) = (fresh_room(), ana());
-    let reply =
-        |id: &MessageId| hubbub::broker::Change::Message { text: "re".into(), key: None, reply_to: Some(id.clone()) };
     let nowhere = MessageId::parse("nowhere").unwrap();
-    assert_eq!(one(&store.broker, &room, &ana, reply(&nowhere)).await, Err(AppendError::NotFound));
+    assert_eq!(one(&store.broker, &room, &ana, reply("re", &nowhere)).await, Err(AppendError::NotFound));
     let first = say(&store.broker, &room, &ana, "first").await;
     assert_eq!(first.seq, Some(1), "a refusal takes no number");
-    assert_eq!(one(&store.broker, &room, &ana, reply(&first.message_id)).await.unwrap().seq, Some(2));
+    assert_eq!(one(&store.broker, &room, &ana, reply("re", &first.message_id)).await.unwrap().seq, Some(2));
 }
 
 pub(super) async fn only_authors_edit(store: &impl Store) {

@@ -14,7 +14,7 @@ use hubbub::{
     protocol::{
         command::Cursor,
         envelope::{Incarnation, Telling},
-        ids::{InstanceId, Position, RoomName},
+        ids::{Epoch, InstanceId, Position, RoomName},
     },
 };
 use proptest::{
@@ -361,6 +361,66 @@ async fn a_flushed_redis_gets_back_what_this_instance_logged() {
     assert_ne!(after.epoch, before.epoch);
     assert_eq!(after.seq, 3);
     assert!(one(&opened.broker, &room, &ana, message("two", Some("k"))).await.unwrap().duplicate);
+}
+
+/// A Redis that is looked at all the time.
+fn looked_at() -> InRedis {
+    InRedis { config: RedisConfig { check_ms: 50, ..RedisConfig::default() }, ..InRedis::alone() }
+}
+
+#[tokio::test]
+async fn a_reply_is_put_back_though_what_it_answers_is_gone() {
+    let store = looked_at();
+    let (opened, other) = (store.open().await, store.open().await);
+    let (room, ana) = (fresh_room(), ana());
+    let asked = say(&other.broker, &room, &ana, "why?").await.message_id;
+    one(&opened.broker, &room, &ana, reply("because", &asked)).await.unwrap();
+    drop(other);
+    store.redis.command(&["FLUSHALL"]);
+    until("the reply is back", async || said(&opened.broker, &room).await == ["because"]).await;
+}
+
+#[tokio::test]
+async fn a_delete_that_comes_before_its_message_waits_for_it() {
+    let store = looked_at();
+    // It looks only when it has something to say.
+    let other = InRedis { config: RedisConfig::default(), ..InRedis::at(store.redis.clone()) };
+    let (opened, other) = (store.open().await, other.open().await);
+    let (room, ana) = (fresh_room(), ana());
+    let id = say(&other.broker, &room, &ana, "secret").await.message_id;
+    say(&opened.broker, &room, &ana, "mine").await;
+    one(&opened.broker, &room, &ana, delete(&id)).await.unwrap();
+    store.redis.command(&["FLUSHALL"]);
+    until("what can be put back is", async || said(&opened.broker, &room).await == ["mine"]).await;
+    let epoch = position(&opened.broker, &room).await.epoch;
+    say(&other.broker, &room, &ana, "on").await;
+    until("the text is gone again", async || said(&opened.broker, &room).await == ["mine", "", "on"]).await;
+    say(&opened.broker, &room, &ana, "and on").await;
+    assert_eq!(position(&opened.broker, &room).await.epoch, epoch, "nothing was lost since");
+}
+
+#[tokio::test]
+async fn a_change_that_was_made_again_is_not_missed_for_ever() {
+    let store = InRedis::shared();
+    let (opened, other) = (store.open().await, store.open().await);
+    let (room, ana) = (fresh_room(), ana());
+    let id = say(&opened.broker, &room, &ana, "nice").await.message_id;
+    one(&opened.broker, &room, &ana, react(&id, "👍", true)).await.unwrap();
+    // A fail-over lost the reaction; the user made it again, elsewhere.
+    store.redis.command(&["HSET", &key("meta", &room), "s", "1"]);
+    store.redis.command(&["HDEL", &key("log", &room), "2"]);
+    store.redis.command(&["DEL", &key("state", &room)]);
+    one(&other.broker, &room, &ana, react(&id, "👍", true)).await.unwrap();
+    say(&other.broker, &room, &ana, "after").await;
+    let look = async || {
+        let elsewhere = Tail { position: Position { epoch: Epoch::from_random(1), seq: 1 }, recent: Vec::new() };
+        opened.broker.follow(room.clone(), Some(elsewhere), ALL).await.unwrap();
+        position(&opened.broker, &room).await
+    };
+    let before = position(&opened.broker, &room).await;
+    let first = look().await;
+    assert_ne!(first.epoch, before.epoch, "it has a number of its own for what was lost");
+    assert_eq!((look().await, look().await), (first.clone(), first));
 }
 
 /// A message that two instances keep stands, once one of them has put it back, far below where the other knew it.

@@ -36,6 +36,10 @@ pub(crate) fn message(text: &str, key: Option<&str>) -> Change {
     Change::Message { text: text.into(), key: key.map(Into::into), reply_to: None }
 }
 
+pub(crate) fn reply(text: &str, id: &MessageId) -> Change {
+    Change::Message { text: text.into(), key: None, reply_to: Some(id.clone()) }
+}
+
 pub(crate) fn edit(id: &MessageId, text: &str) -> Change {
     Change::Edit { message_id: id.clone(), text: text.into() }
 }

@@ -75,6 +75,15 @@ pub(super) struct Condition {
     pub(super) seen: Option<Position>,
 }
 
+/// Why a batch is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It is new.
+    First,
+    /// It was acked, and the log lost it. A message is taken then though the one that it answers is gone.
+    Again,
+}
+
 /// Runs the script, in a frame of this number. Safe to run again with the same changes: messages are found by their ids,
 /// and a batch that holds other changes by its own `number`, which is remembered for a minute. Does nothing, and answers
 /// `None`, when the log is not as the condition says.
@@ -84,11 +93,11 @@ pub(super) async fn append(
     frame: u64,
     number: u64,
     condition: &Condition,
-    batch: &[EntryBody],
+    (sent, batch): (Sent, &[EntryBody]),
 ) -> Result<Option<Done>, Failed> {
     let keys = RoomKeys(room);
     let names = vec![keys.meta(), keys.log(), keys.ids(), keys.state(), keys::ROOMS.to_owned(), keys.done(&context.me)];
-    let args = arguments(context, room, frame, number, condition, batch);
+    let args = arguments(context, room, frame, number, condition, (sent, batch));
     let answer: Result<String, Error> = scripts::run(&scripts::APPEND, &context.clients.publisher, names, args).await;
     let answer = answer.map_err(|error| failed(context, room, &error))?;
     if answer == "moved" {
@@ -114,7 +123,7 @@ fn arguments(
     frame: u64,
     number: u64,
     condition: &Condition,
-    batch: &[EntryBody],
+    (sent, batch): (Sent, &[EntryBody]),
 ) -> Vec<Value> {
     let history = context.history;
     let expiry = if history.max_age == 0 { 0 } else { history.max_age.saturating_add(EXPIRY_SLACK_MS) };
@@ -139,7 +148,7 @@ fn arguments(
         condition.seen.as_ref().map_or(0, |seen| seen.seq).to_string().into(),
     ];
     for change in batch {
-        push_change(&mut args, room, change);
+        push_change(&mut args, room, sent, change);
     }
     args
 }
@@ -149,13 +158,13 @@ pub(super) fn frame_start(origin: &str, frame: u64, kind: &str) -> String {
     format!(r#"{{"v":{ENVELOPE_VERSION},"origin":"{origin}","id":{frame},"kind":"{kind}","epoch":""#)
 }
 
-fn push_change(args: &mut Vec<Value>, room: &RoomName, change: &EntryBody) {
+fn push_change(args: &mut Vec<Value>, room: &RoomName, sent: Sent, change: &EntryBody) {
     let flag = |flag: bool| if flag { "1" } else { "" };
     let user = author(change).id.as_str();
     let id = subject(change).as_str();
     match change {
         EntryBody::Message(message) => {
-            let answered = message.reply_to.as_ref().map_or("", MessageId::as_str);
+            let answered = message.reply_to.as_ref().filter(|_| sent == Sent::First).map_or("", MessageId::as_str);
             args.extend(["m", id, answered].map(Value::from));
         }
         EntryBody::Edited { text, .. } => args.extend(["e", id, user, text].map(Value::from)),

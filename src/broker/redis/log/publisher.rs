@@ -20,8 +20,9 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    append::{self, Condition, Done, Failed},
+    append::{self, Condition, Done, Failed, Sent},
     outbox::{Effects, Outbox},
+    rescue::Tries,
     ring::{RING_BYTES, Ring},
     seen::Seen,
 };
@@ -240,7 +241,7 @@ impl Publisher {
         let epoch = self.ring().position(room).map(|own| own.epoch);
         let condition = Condition { epoch, seen: self.last_seen(room) };
         let tried = timeout(most, async {
-            let done = append::append(context, room, frame, number, &condition, batch).await?;
+            let done = append::append(context, room, frame, number, &condition, (Sent::First, batch)).await?;
             self.wait_for_replicas(room).await?;
             Ok(done)
         });
@@ -355,11 +356,18 @@ async fn sweep(publisher: Weak<Publisher>) {
 /// connection being lost.
 async fn look_after(publisher: Weak<Publisher>) {
     let Some(every) = publisher.upgrade().map(|publisher| publisher.context.config.check_ms) else { return };
+    let every = Duration::from_millis(every);
+    let (mut looked, mut tries) = (Instant::now(), Tries::new());
     loop {
-        sleep(Duration::from_millis(every)).await;
+        sleep(every.min(SWEEP)).await;
         let Some(publisher) = publisher.upgrade() else { return };
-        if publisher.context.is_up() {
+        if !publisher.context.is_up() {
+            continue;
+        }
+        publisher.rescue_waiting(&mut tries).await;
+        if looked.elapsed() >= every {
             publisher.look_at_tails().await;
+            looked = Instant::now();
         }
     }
 }

@@ -1,21 +1,35 @@
 //! Puts back what the log lost of this instance's entries: after a fail-over that lost its last second, a restored
 //! backup, or a flushed server.
 
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
 use fred::{error::Error, types::Value};
 use tracing::warn;
 
 use super::{
     EMPTY_ROOM_MS,
-    append::{self, Condition, Done, Failed, frame_start, is_message, subject},
+    append::{self, Condition, Done, Failed, Sent, frame_start, is_message, subject},
     fresh_epoch,
     outbox::BATCH_CHANGES,
     publisher::Publisher,
-    ring::Acked,
+    ring::{Acked, PutBack},
 };
 use crate::{
-    broker::redis::{context::Context, keys::RoomKeys, scripts},
+    broker::{
+        AppendError,
+        redis::{context::Context, keys::RoomKeys, scripts},
+    },
     protocol::ids::{Epoch, RoomName, Seq},
 };
+
+/// How soon what waits for its message is tried a second time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// When each room is tried again, and how long after.
+pub(super) type Tries = HashMap<RoomName, (Instant, Duration)>;
 
 /// Entries looked for in one run of the script: about a fifth of a millisecond.
 const LOOK: usize = 256;
@@ -32,7 +46,7 @@ impl Publisher {
 
     /// Puts back what the room's log lacks of this instance's entries, in their first order and with their first ids.
     /// A log that lacks some, or ends before what this instance saw, and has its old epoch gets a fresh one before, so that
-    /// no number is used twice in one.
+    /// no number is used twice in one. A change of a message that the log lost too waits for whoever puts that back.
     pub(super) async fn rescue(&self, room: &RoomName) -> Result<(), Failed> {
         let _one = self.rescuing.lock().await;
         let context = &self.context;
@@ -46,25 +60,44 @@ impl Publisher {
             (lacking.epoch, lacking.head) = (more.epoch, more.head);
             lacking.missing.extend(more.missing);
         }
-        let Lacking { mut epoch, head, missing } = lacking;
+        let Lacking { mut epoch, mut head, missing } = lacking;
+        let lost = missing.iter().filter(|acked| !acked.waits).count();
         if let Some(old) = epoch.clone() {
             let ends_early = seen.is_some_and(|seen| seen.epoch == old && seen.seq > head);
-            if ends_early || missing.iter().any(|acked| acked.epoch == old) {
+            if ends_early || missing.iter().any(|acked| !acked.waits && acked.epoch == old) {
                 epoch = Some(give_new_life(context, room, &old).await?);
             }
         }
-        if missing.is_empty() {
-            if let Some(epoch) = epoch {
-                self.ring().renew(room, &epoch, head);
-            }
-            return Ok(());
+        if lost > 0 {
+            warn!(%room, entries = lost, "the log lost entries of this instance; they are put back");
         }
-        warn!(%room, entries = missing.len(), "the log lost entries of this instance; they are put back");
         for entries in missing.chunks(BATCH_CHANGES) {
-            let (epoch, head) = self.put_back(room, entries).await?;
+            if let Some((now, last)) = self.put_back(room, entries).await? {
+                (epoch, head) = (Some(now), last);
+            }
+        }
+        if let Some(epoch) = epoch {
             self.ring().renew(room, &epoch, head);
         }
         Ok(())
+    }
+
+    /// Tries again what waits for its message, each room less and less often.
+    pub(super) async fn rescue_waiting(&self, tries: &mut Tries) {
+        let (now, slowest) = (Instant::now(), Duration::from_millis(self.context.config.check_ms));
+        let waiting = self.ring().waiting();
+        tries.retain(|room, _| waiting.contains(room));
+        for room in waiting {
+            let (due, pause) = tries.entry(room.clone()).or_insert((now, FIRST_PAUSE));
+            if *due <= now {
+                *due = now + *pause;
+                *pause = (*pause * 2).min(slowest);
+                // Said where it happened; the next try is soon enough.
+                if self.rescue(&room).await.is_err() {
+                    return;
+                }
+            }
+        }
     }
 
     /// Looks at the end of each room only, and closer where that is gone.
@@ -73,7 +106,7 @@ impl Publisher {
         for room in rooms {
             let tail = self.ring().entries(&room, BATCH_CHANGES);
             let looked = match lacks(&self.context, &room, &tail).await {
-                Ok(lacking) if lacking.missing.is_empty() => Ok(()),
+                Ok(lacking) if lacking.missing.iter().all(|acked| acked.waits) => Ok(()),
                 Ok(_) => self.rescue(&room).await,
                 Err(failed) => Err(failed),
             };
@@ -84,20 +117,32 @@ impl Publisher {
         }
     }
 
-    /// Logs them again; answers the life of the log they are in now, and the last of their numbers.
-    async fn put_back(&self, room: &RoomName, entries: &[Acked]) -> Result<(Epoch, Seq), Failed> {
+    /// Logs them again; answers the life of the log that they are in, and its last number, if that brought any.
+    async fn put_back(&self, room: &RoomName, entries: &[Acked]) -> Result<Option<(Epoch, Seq)>, Failed> {
         let context = &self.context;
         let batch: Vec<_> = entries.iter().map(|acked| acked.body.clone()).collect();
         let frame = context.next_frame();
-        let done = append::append(context, room, frame, frame, &Condition::default(), &batch).await?;
+        let done = append::append(context, room, frame, frame, &Condition::default(), (Sent::Again, &batch)).await?;
         let Done { epoch, answers } = done.ok_or(Failed)?;
-        let head = answers.iter().flatten().map(|at| at.seq).max().unwrap_or_default();
         let mut ring = self.ring();
+        let mut last = None;
         for (old, answer) in entries.iter().zip(answers) {
-            ring.put_back(room, old, answer.ok().map(|at| (&epoch, at)));
-            context.metrics.rescued.inc();
+            let became = match answer {
+                // A change that changes nothing has no entry; what it said is so.
+                Ok(at) if at.duplicate && !is_message(&old.body) => PutBack::Over,
+                Ok(at) => {
+                    if !at.duplicate {
+                        context.metrics.rescued.inc();
+                        last = last.max(Some(at.seq));
+                    }
+                    PutBack::At(&epoch, at)
+                }
+                Err(AppendError::NotFound) if !is_message(&old.body) => PutBack::Waits,
+                Err(_) => PutBack::Over,
+            };
+            ring.put_back(room, old, became);
         }
-        Ok((epoch, head))
+        Ok(last.map(|last| (epoch, last)))
     }
 }
 
@@ -106,7 +151,7 @@ struct Lacking {
     epoch: Option<Epoch>,
     /// The number of its last entry.
     head: Seq,
-    /// The entries that it should have and has not.
+    /// The entries that it should have and has not; those that wait are among them.
     missing: Vec<Acked>,
 }
 
@@ -124,8 +169,9 @@ async fn lacks(context: &Context, room: &RoomName, entries: &[Acked]) -> Result<
     let mut words = answer.into_iter();
     let epoch = words.next().and_then(|epoch| Epoch::parse(&epoch).ok());
     let head = words.next().and_then(|head| head.parse().ok()).unwrap_or_default();
-    let places = words.filter_map(|place| place.parse::<usize>().ok()?.checked_sub(1));
-    let missing = places.filter_map(|place| entries.get(place).cloned()).collect();
+    let places: HashSet<_> = words.filter_map(|place| place.parse::<usize>().ok()?.checked_sub(1)).collect();
+    let is_missing = |(place, acked): &(usize, &Acked)| acked.waits || places.contains(place);
+    let missing = entries.iter().enumerate().filter(is_missing).map(|(_, acked)| acked.clone()).collect();
     Ok(Lacking { epoch, head, missing })
 }
 

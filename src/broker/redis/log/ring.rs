@@ -1,6 +1,6 @@
 //! What this instance had logged lately, in case the log loses it; pure.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::append::{Logged, is_message};
 use crate::protocol::{
@@ -22,11 +22,24 @@ pub(super) struct Acked {
     /// In which life of the log.
     pub(super) epoch: Epoch,
     pub(super) at: Logged,
+    /// The log lost it, and does not have the message it is about: whoever had that logged may still put it back.
+    pub(super) waits: bool,
     /// Rises from entry to entry.
     number: u64,
     /// When it was kept, by the clock of the instance.
     kept: Millis,
     bytes: usize,
+}
+
+/// What became of an entry that the log had lost.
+#[derive(Debug)]
+pub(super) enum PutBack<'a> {
+    /// It stands there now.
+    At(&'a Epoch, Logged),
+    /// It is about a message that is not there (yet).
+    Waits,
+    /// The log has what it said, or would refuse it again.
+    Over,
 }
 
 /// The entries of each room, oldest first.
@@ -54,7 +67,7 @@ impl Ring {
             self.order.push_back(room.clone());
             self.next += 1;
             let at = Logged { duplicate: false, ..at };
-            let acked = Acked { body, epoch: epoch.clone(), at, number: self.next, kept: now, bytes };
+            let acked = Acked { body, epoch: epoch.clone(), at, waits: false, number: self.next, kept: now, bytes };
             self.rooms.entry(room.clone()).or_default().push_back(acked);
         }
         self.forget(now);
@@ -78,7 +91,7 @@ impl Ring {
 
     /// Where the last entry of a room stands.
     pub(super) fn position(&self, room: &RoomName) -> Option<Position> {
-        let last = self.rooms.get(room)?.back()?;
+        let last = self.rooms.get(room)?.iter().rfind(|acked| !acked.waits)?;
         Some(Position { epoch: last.epoch.clone(), seq: last.at.seq })
     }
 
@@ -104,17 +117,24 @@ impl Ring {
         entries.iter().skip(entries.len().saturating_sub(most)).cloned().collect()
     }
 
-    /// An entry was put back and has another place now; one that the log then refused is forgotten, since it would be
-    /// refused again.
-    pub(super) fn put_back(&mut self, room: &RoomName, old: &Acked, place: Option<(&Epoch, Logged)>) {
+    /// The rooms in which a change waits for its message.
+    pub(super) fn waiting(&self) -> HashSet<RoomName> {
+        let waits = |entries: &VecDeque<Acked>| entries.iter().any(|acked| acked.waits);
+        self.rooms.iter().filter(|(_, entries)| waits(entries)).map(|(room, _)| room.clone()).collect()
+    }
+
+    /// An entry that the log had lost was sent again.
+    pub(super) fn put_back(&mut self, room: &RoomName, old: &Acked, became: PutBack<'_>) {
         let Some(entries) = self.rooms.get_mut(room) else { return };
         let Ok(index) = entries.binary_search_by_key(&old.number, |acked| acked.number) else { return };
-        match place {
-            Some((epoch, at)) => {
+        match became {
+            PutBack::At(epoch, at) => {
                 entries[index].epoch = epoch.clone();
                 entries[index].at = Logged { duplicate: false, ..at };
+                entries[index].waits = false;
             }
-            None => {
+            PutBack::Waits => entries[index].waits = true,
+            PutBack::Over => {
                 entries.remove(index);
                 self.bytes -= old.bytes;
                 if entries.is_empty() {
@@ -184,8 +204,8 @@ mod tests {
         let mut ring = Ring::new(RING_BYTES);
         ring.keep(&room, &epoch, (1..=3).map(entry).collect(), 0);
         let all = ring.entries(&room, 99);
-        ring.put_back(&room, &all[1], Some((&next, Logged { seq: 9, ts: 9, duplicate: true })));
-        ring.put_back(&room, &all[2], None);
+        ring.put_back(&room, &all[1], PutBack::At(&next, Logged { seq: 9, ts: 9, duplicate: true }));
+        ring.put_back(&room, &all[2], PutBack::Over);
         let now = ring.entries(&room, 99);
         assert_eq!(now.len(), 2);
         assert_eq!((&now[1].epoch, now[1].at), (&next, Logged { seq: 9, ts: 9, duplicate: false }));
@@ -194,5 +214,19 @@ mod tests {
         assert_eq!(ring.position(&room), Some(Position { epoch, seq: 9 }));
         ring.forget(RING_MS + 1);
         assert_eq!((ring.rooms.len(), ring.order.len(), ring.bytes), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_waits_for_its_message_stands_nowhere() {
+        let (room, epoch) = (RoomName::global(), Epoch::from_random(1));
+        let mut ring = Ring::new(RING_BYTES);
+        ring.keep(&room, &epoch, (1..=2).map(entry).collect(), 0);
+        let all = ring.entries(&room, 99);
+        ring.put_back(&room, &all[1], PutBack::Waits);
+        assert_eq!(ring.position(&room), Some(Position { epoch: epoch.clone(), seq: 1 }));
+        assert_eq!(ring.waiting(), HashSet::from([room.clone()]));
+        ring.put_back(&room, &all[1], PutBack::At(&epoch, Logged { seq: 5, ts: 5, duplicate: false }));
+        assert_eq!(ring.position(&room), Some(Position { epoch, seq: 5 }));
+        assert!(ring.waiting().is_empty());
     }
 }
