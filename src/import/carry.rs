@@ -1,4 +1,5 @@
-//! The order of it: people first, so that nobody comes to a room before it is known who they are.
+//! The order of it: people first, so that nobody comes to a room before it is known who they are; read markers last, since
+//! they count in the numbers of rooms, and go where those begin anew.
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub(super) async fn carry(from: &Export, plan: &Plan, bar: &ProgressBar) -> Resu
     let mut summary = Summary { secret: to.secret(from.secret()?).await?, ..Summary::default() };
     people(from, &to, plan.replace, now, &mut summary).await?;
     rooms(from, &to, bar, &mut summary).await?;
+    markers(from, &to, &mut summary).await?;
     Ok(summary)
 }
 
@@ -56,7 +58,11 @@ async fn people(
         done.map_err(ImportError::from)?;
         summary.bans += 1;
     }
+    Ok(())
+}
 
+async fn markers(from: &Export, to: &RedisImport, summary: &mut Summary) -> Result<(), Failure> {
+    let accounts = to.accounts();
     let mut carried = stream::iter(from.markers()?)
         .map(|(room, user, seq)| accounts.mark_read(room, user, seq))
         .buffer_unordered(AT_ONCE);

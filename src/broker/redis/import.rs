@@ -163,9 +163,8 @@ impl RedisImport {
     ) -> Result<Carried, ImportError> {
         let keys = RoomKeys(&room.room);
         let (epoch, head) = (room.epoch.to_string(), room.head.to_string());
-        let all = [keys.meta(), keys.log(), keys.ids(), keys.state()];
         let claim = vec![epoch.clone(), head.clone(), room.last_ts.to_string()];
-        let claimed: String = self.run(&scripts::IMPORT_CLAIM, all.to_vec(), claim).await?;
+        let claimed: String = self.run(&scripts::IMPORT_CLAIM, keys.life().to_vec(), claim).await?;
         match claimed.as_str() {
             "claimed" => {}
             "there" => return Ok(Carried::Before),
@@ -198,7 +197,7 @@ impl RedisImport {
         let age = self.context.history.max_age;
         let lives = if age == 0 { 0 } else { age.saturating_add(DAY_MS) };
         let frame = serde_json::to_string(&self.context.envelope(Body::Moved { epoch: room.epoch.clone() }))?;
-        let mut finished = all.to_vec();
+        let mut finished = vec![keys.meta(), keys.log(), keys.ids(), keys.state()];
         finished.push(keys::ROOMS.into());
         let finish = vec![
             epoch,

@@ -52,6 +52,12 @@ impl RoomKeys<'_> {
         self.key("read")
     }
 
+    /// What one life of the log is made of: its numbers mean nothing in the next. Scripts know it in this order: meta, log,
+    /// ids, state, read markers.
+    pub(super) fn life(self) -> [String; 5] {
+        [self.meta(), self.log(), self.ids(), self.state(), self.read_markers()]
+    }
+
     /// Sorted sets of user ids by the time they expire: guests, members, admins, in this order; and the hash user → name
     /// and the incarnations that hold it.
     pub(super) fn presence(self) -> [String; 4] {

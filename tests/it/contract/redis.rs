@@ -423,6 +423,40 @@ async fn a_change_that_was_made_again_is_not_missed_for_ever() {
     assert_eq!((look().await, look().await), (first.clone(), first));
 }
 
+/// Read markers count in the numbers of a log: another begins with none.
+#[tokio::test]
+async fn a_log_that_begins_anew_is_unread() {
+    let store = InRedis::shared();
+    let opened = store.open().await;
+    let ana = ana();
+    let gone = |room: &RoomName, kinds: &[&str]| {
+        kinds.iter().for_each(|kind| _ = store.redis.command(&["DEL", &key(kind, room)]));
+    };
+    let begin_anew: [(&[&str], bool); 3] =
+        [(&["meta", "log", "ids"], true), (&["meta", "log", "ids"], false), (&["log"], true)];
+    for (lost, says) in begin_anew {
+        let room = fresh_room();
+        let before = position(&opened.broker, &room).await;
+        say(&opened.broker, &room, &ana, "read").await;
+        opened.accounts.mark_read(room.clone(), ana.id.clone(), 1).await.unwrap();
+        gone(&room, lost);
+        // Another instance: this one would put back what it had logged.
+        let other = store.open().await;
+        if says {
+            say(&other.broker, &room, &ana, "unread").await;
+        }
+        assert_ne!(position(&other.broker, &room).await.epoch, before.epoch);
+        assert_eq!(opened.accounts.read_marker(room, ana.id.clone()).await, Ok(None), "{lost:?} {says}");
+    }
+    let room = fresh_room();
+    say(&opened.broker, &room, &ana, "read").await;
+    opened.accounts.mark_read(room.clone(), ana.id.clone(), 1).await.unwrap();
+    gone(&room, &["log"]);
+    let elsewhere = Tail { position: position(&opened.broker, &room).await, recent: Vec::new() };
+    opened.broker.follow(room.clone(), Some(elsewhere), ALL).await.unwrap();
+    assert_eq!(opened.accounts.read_marker(room, ana.id.clone()).await, Ok(None), "moved");
+}
+
 /// A message that two instances keep stands, once one of them has put it back, far below where the other knew it.
 #[tokio::test]
 async fn what_another_put_back_moves_nobody_again() {

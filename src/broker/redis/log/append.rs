@@ -96,7 +96,8 @@ pub(super) async fn append(
     (sent, batch): (Sent, &[EntryBody]),
 ) -> Result<Option<Done>, Failed> {
     let keys = RoomKeys(room);
-    let names = vec![keys.meta(), keys.log(), keys.ids(), keys.state(), keys::ROOMS.to_owned(), keys.done(&context.me)];
+    let mut names = keys.life().to_vec();
+    names.extend([keys::ROOMS.to_owned(), keys.done(&context.me)]);
     let args = arguments(context, room, frame, number, condition, (sent, batch));
     let answer: Result<String, Error> = scripts::run(&scripts::APPEND, &context.clients.publisher, names, args).await;
     let answer = answer.map_err(|error| failed(context, room, &error))?;

@@ -88,7 +88,7 @@ pub(super) async fn recover(
         number(MAX_PAGE_BYTES),
         number(SNAPSHOT_LOOK),
     ];
-    let names = vec![keys.meta(), keys.log(), keys.ids(), keys.state()];
+    let names = keys.life().to_vec();
     let answer: Result<Vec<String>, Error> = scripts::run(&scripts::RECOVER, &context.clients.data, names, args).await;
     let answer = answer.map_err(|error| unavailable(context, room, &error))?;
     found(room, since, &answer).ok_or_else(|| malformed(room))

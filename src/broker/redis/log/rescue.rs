@@ -187,7 +187,7 @@ pub(super) async fn give_new_life(context: &Context, room: &RoomName, old: &Epoc
         frame_start(&context.me.to_string(), context.next_frame(), "moved").into(),
         EMPTY_ROOM_MS.to_string().into(),
     ];
-    let names = vec![keys.meta(), keys.log(), keys.ids(), keys.state()];
+    let names = keys.life().to_vec();
     let now: Result<String, Error> = scripts::run(&scripts::MOVE, &context.clients.publisher, names, args).await;
     let now = now.map_err(|error| append::failed(context, room, &error))?;
     if now == fresh.as_str() {

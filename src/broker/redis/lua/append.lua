@@ -1,5 +1,5 @@
 -- Numbers, logs and tells a batch of changes of one room, all of it or nothing.
--- KEYS meta, log, ids, state, rooms, done
+-- KEYS meta, log, ids, state, read markers, rooms, done
 -- ARGV room, channel, the frame up to its epoch, fresh epoch, most entries (0: all), greatest age ms (0: any),
 --      expiry of the room's keys ms (0: never), name of the idem keys, ms a key is remembered, most emoji of a message,
 --      number of the batch ('' when running it twice is harmless anyway), the epoch the log must have ('' for any), an
@@ -10,7 +10,7 @@
 -- Answers 'moved' if the log has another epoch, or lost what this instance saw, and has done nothing then; else lines:
 -- the epoch, then one a change:
 -- 'ok <seq> <ts>', 'dup <seq> <ts>' or why not.
-local meta, log, ids, state, rooms, done = unpack(KEYS)
+local meta, log, ids, state, markers, rooms, done = unpack(KEYS)
 local room, channel, frame, fresh = unpack(ARGV, 1, 4)
 local most_entries, most_age, expiry = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local idem, period, most_emoji, number, expected = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
@@ -41,7 +41,7 @@ if expected ~= '' and (lost or epoch ~= expected) then return 'moved' end
 if not lost and epoch == seen_epoch and head < seen then return 'moved' end
 if lost then
   -- The log was lost: nothing that is left of it can be trusted.
-  redis.call('DEL', meta, log, ids, state, idem_now, idem_before)
+  redis.call('DEL', meta, log, ids, state, markers, idem_now, idem_before)
   epoch, head, trimmed, last = fresh, 0, 0, 0
 end
 if head > trimmed and redis.call('EXISTS', ids) == 0 then

@@ -1,14 +1,14 @@
 -- What follows a position if the log covers it, else the last messages as they are now. Gives an empty room its epoch.
--- KEYS meta, log, ids, state
+-- KEYS meta, log, ids, state, read markers
 -- ARGV fresh epoch, expiry of an empty room ms, epoch of the position ('' for none), its number, entries before it that
 --      are wanted too, most entries after it, most bytes of them, most messages, most bytes of them, most entries looked at
 -- Answers {'resumed', epoch, head, trimmed, entry...} or {'snapshot', epoch, head, trimmed, entry, state...}, newest first.
-local meta, log, ids, state = unpack(KEYS)
+local meta, log, ids, state, markers = unpack(KEYS)
 local m = redis.call('HMGET', meta, 'e', 's', 't')
 local epoch, head, trimmed = m[1], tonumber(m[2]) or 0, tonumber(m[3]) or 0
 if not epoch then
   epoch, head, trimmed = ARGV[1], 0, 0
-  redis.call('DEL', log, ids, state)
+  redis.call('DEL', log, ids, state, markers)
   redis.call('HSET', meta, 'e', epoch, 's', 0, 't', 0, 'ts', 0)
 end
 if head == 0 then redis.call('PEXPIRE', meta, ARGV[2]) end
