@@ -47,6 +47,11 @@ impl RoomKeys<'_> {
         format!("chat:done:{}:{origin}", self.0)
     }
 
+    /// The same for batches that were put back, whose numbers rise apart.
+    pub(super) fn put_back(self, origin: &Incarnation) -> String {
+        format!("chat:done:{}:{origin}:back", self.0)
+    }
+
     /// Hash: user → read marker.
     pub(super) fn read_markers(self) -> String {
         self.key("read")

@@ -1,10 +1,15 @@
 //! Appending: numbers, order, rights, retries.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use hubbub::{
-    broker::AppendError,
-    protocol::{command::Cursor, entry::EntryBody, ids::MessageId, user::Role},
+    broker::{AppendError, Change},
+    protocol::{
+        command::Cursor,
+        entry::EntryBody,
+        ids::MessageId,
+        user::{Role, User},
+    },
 };
 
 use super::{Store, support::*};
@@ -242,6 +247,32 @@ pub(super) async fn reactions_go_on_and_off(store: &impl Store) {
     assert_eq!(reactions, [("👍", vec![bob.id.clone(), ana.id.clone()]), ("🎈", vec![ana.id.clone()])]);
     one(&store.broker, &room, &ana, delete(&id)).await.unwrap();
     assert_eq!(one(&store.broker, &room, &bob, react(&id, "👍", true)).await, Err(AppendError::NotFound));
+}
+
+pub(super) async fn changes_of_one_message_in_one_batch(store: &impl Store) {
+    let store = store.open().await;
+    let (room, ana, bob) = (fresh_room(), ana(), ana());
+    let id = say(&store.broker, &room, &ana, "one").await.message_id;
+    let all = async |changes: Vec<(&Arc<User>, Change)>| {
+        let batch = changes.into_iter().map(|(user, change)| append(&room, user, change)).collect();
+        store.broker.append(batch).await.into_iter().map(|answer| answer.map(|at| at.duplicate)).collect::<Vec<_>>()
+    };
+    let batch = vec![
+        (&ana, edit(&id, "two")),
+        (&bob, react(&id, "👍", true)),
+        (&ana, react(&id, "🎈", true)),
+        (&bob, react(&id, "👍", true)),
+        (&ana, edit(&id, "three")),
+        (&bob, react(&id, "👍", false)),
+    ];
+    assert_eq!(all(batch).await, [Ok(false), Ok(false), Ok(false), Ok(true), Ok(false), Ok(false)]);
+    let page = history(&store.broker, &room, Cursor::Latest {}, 9).await;
+    let reactions: Vec<_> = page.messages[0].reactions.iter().map(|reactors| &*reactors.emoji).collect();
+    assert_eq!((texts(&page), reactions), (vec!["three"], vec!["🎈"]));
+    let batch = vec![(&bob, react(&id, "👍", true)), (&ana, delete(&id)), (&bob, react(&id, "🎈", true))];
+    assert_eq!(all(batch).await, [Ok(false), Ok(false), Err(AppendError::NotFound)]);
+    let page = history(&store.broker, &room, Cursor::Latest {}, 9).await;
+    assert_eq!((texts(&page), page.messages[0].reactions.len()), (vec![""], 0));
 }
 
 pub(super) async fn a_message_takes_twenty_emoji(store: &impl Store) {

@@ -58,6 +58,7 @@ macro_rules! suite {
                 retries_in_one_batch, retries_after_reopening, keys_are_per_user_and_room, concurrent_appends_have_one_order,
                 replies_need_their_message, only_authors_edit, the_same_text_again_logs_nothing,
                 authors_and_admins_delete, a_delete_takes_the_texts, reactions_go_on_and_off,
+                changes_of_one_message_in_one_batch,
                 a_message_takes_twenty_emoji, a_refusal_leaves_its_batch_alone, messages_belong_to_their_room;
             recovery: an_empty_room_has_an_epoch, release_keeps_a_log, every_position_resumes,
                 pages_by_entries, pages_by_bytes, a_position_not_covered_gives_a_snapshot, reopening_keeps_the_log;

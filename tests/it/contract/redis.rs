@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use hubbub::{
     auth::secret::Secret,
     broker::{
-        Broker, BrokerEvent, HistoryConfig, Recovery, Tail,
+        AppendError, Broker, BrokerEvent, HistoryConfig, Recovery, Tail,
         redis::{RedisConfig, RedisOptions, RedisStore},
     },
     chat::headroom::Headroom,
@@ -32,6 +32,7 @@ super::suite! {
         retries_in_one_batch, retries_after_reopening, keys_are_per_user_and_room, concurrent_appends_have_one_order,
         replies_need_their_message, only_authors_edit, the_same_text_again_logs_nothing,
         authors_and_admins_delete, a_delete_takes_the_texts, reactions_go_on_and_off,
+        changes_of_one_message_in_one_batch,
         a_message_takes_twenty_emoji, a_refusal_leaves_its_batch_alone, messages_belong_to_their_room;
     recovery: an_empty_room_has_an_epoch, release_keeps_a_log, every_position_resumes,
         pages_by_entries, pages_by_bytes, a_position_not_covered_gives_a_snapshot, reopening_keeps_the_log;
@@ -455,6 +456,27 @@ async fn a_log_that_begins_anew_is_unread() {
     let elsewhere = Tail { position: position(&opened.broker, &room).await, recent: Vec::new() };
     opened.broker.follow(room.clone(), Some(elsewhere), ALL).await.unwrap();
     assert_eq!(opened.accounts.read_marker(room, ana.id.clone()).await, Ok(None), "moved");
+}
+
+/// A batch that was held up on its way, until a later one of the same instance was done.
+#[tokio::test]
+async fn what_comes_too_late_undoes_nothing() {
+    let store = InRedis::alone();
+    let opened = store.open().await;
+    let (room, ana) = (fresh_room(), ana());
+    let id = say(&opened.broker, &room, &ana, "one").await.message_id;
+    one(&opened.broker, &room, &ana, edit(&id, "two")).await.unwrap();
+    let keys = store.redis.command(&["KEYS", &format!("chat:done:{room}:*")]);
+    let done = keys.texts()[0];
+    let answered = store.redis.command(&["GET", done]);
+    let (_, answer) = answered.text().split_once('\n').unwrap();
+    store.redis.command(&["SET", done, &format!("{}\n{answer}", u32::MAX)]);
+    let before = position(&opened.broker, &room).await;
+    assert_eq!(one(&opened.broker, &room, &ana, edit(&id, "before two")).await, Err(AppendError::Unavailable));
+    assert_eq!(
+        (said(&opened.broker, &room).await, position(&opened.broker, &room).await),
+        (vec!["two".into()], before)
+    );
 }
 
 /// A message that two instances keep stands, once one of them has put it back, far below where the other knew it.

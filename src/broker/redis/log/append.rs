@@ -85,8 +85,8 @@ pub(super) enum Sent {
 }
 
 /// Runs the script, in a frame of this number. Safe to run again with the same changes: messages are found by their ids,
-/// and a batch that holds other changes by its own `number`, which is remembered for a minute. Does nothing, and answers
-/// `None`, when the log is not as the condition says.
+/// and a batch that holds other changes by its own `number`, which is above those of the batches before and is remembered
+/// for ten minutes. Does nothing, and answers `None`, when the log is not as the condition says.
 pub(super) async fn append(
     context: &Context,
     room: &RoomName,
@@ -97,7 +97,11 @@ pub(super) async fn append(
 ) -> Result<Option<Done>, Failed> {
     let keys = RoomKeys(room);
     let mut names = keys.life().to_vec();
-    names.extend([keys::ROOMS.to_owned(), keys.done(&context.me)]);
+    let done = match sent {
+        Sent::First => keys.done(&context.me),
+        Sent::Again => keys.put_back(&context.me),
+    };
+    names.extend([keys::ROOMS.to_owned(), done]);
     let args = arguments(context, room, frame, number, condition, (sent, batch));
     let answer: Result<String, Error> = scripts::run(&scripts::APPEND, &context.clients.publisher, names, args).await;
     let answer = answer.map_err(|error| failed(context, room, &error))?;

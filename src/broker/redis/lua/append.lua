@@ -2,13 +2,14 @@
 -- KEYS meta, log, ids, state, read markers, rooms, done
 -- ARGV room, channel, the frame up to its epoch, fresh epoch, most entries (0: all), greatest age ms (0: any),
 --      expiry of the room's keys ms (0: never), name of the idem keys, ms a key is remembered, most emoji of a message,
---      number of the batch ('' when running it twice is harmless anyway), the epoch the log must have ('' for any), an
---      epoch in which this instance saw a number ('' for none) and that number, then for each change its kind and
+--      number of the batch, above those before ('' when running it twice is harmless anyway), the epoch the log must
+--      have ('' for any), an epoch in which this instance saw a number ('' for none) and that number, then for each
+--      change its kind and
 --      'm': id, message answered ('' for none), body           'e': id, user, text, body
 --      'd': id, user, '1' for an admin, body                   'r': id, user, emoji, '1' for on, body
 --      A body is the entry as JSON up to its number.
--- Answers 'moved' if the log has another epoch, or lost what this instance saw, and has done nothing then; else lines:
--- the epoch, then one a change:
+-- Answers 'moved' if the log has another epoch, or lost what this instance saw, or took a later batch of it, and has done
+-- nothing then; else lines: the epoch, then one a change:
 -- 'ok <seq> <ts>', 'dup <seq> <ts>' or why not.
 local meta, log, ids, state, markers, rooms, done = unpack(KEYS)
 local room, channel, frame, fresh = unpack(ARGV, 1, 4)
@@ -22,9 +23,11 @@ if number ~= '' then
   local which, answer = string.match(before or '', '^(%d+)\n(.*)$')
   if which == number then
     -- A write, so that WAIT on this connection waits for what another may have written.
-    redis.call('PEXPIRE', done, 60000)
+    redis.call('PEXPIRE', done, 600000)
     return answer
   end
+  -- Numbers rise: this one was held up on a connection that is no more, and what came after it is not to be undone.
+  if which and tonumber(which) > tonumber(number) then return 'moved' end
 end
 
 local time = redis.call('TIME')
@@ -125,9 +128,18 @@ local function remembered(id)
   if seq and seq <= trimmed then return seq, ts end
 end
 
+-- What messages are now: read once and written once, however often the batch changes one, since that of a message to
+-- which thousands reacted is large.
+local states, changed = {}, {}
 local function state_of(seq)
-  local json = redis.call('HGET', state, seq)
-  return json and cjson.decode(json) or {}
+  if not states[seq] then
+    local json = redis.call('HGET', state, seq)
+    states[seq] = json and cjson.decode(json) or {}
+  end
+  return states[seq]
+end
+local function keep(seq, s)
+  states[seq], changed[seq] = s, true
 end
 
 -- Writes an entry without its text; kind, id and number stay where they are looked for.
@@ -177,7 +189,7 @@ local function edit(id, user, text, body)
     if earlier > trimmed then edits[#edits + 1] = earlier end
   end
   s.text, s.editedTs, s.edits = text, now, edits
-  redis.call('HSET', state, seq, cjson.encode(s))
+  keep(seq, s)
   logged()
 end
 
@@ -192,7 +204,7 @@ local function delete(id, user, admin, body)
     local edited = redis.call('HGET', log, at)
     if edited then redact(at, edited, 'messageId') end
   end
-  redis.call('HDEL', state, seq)
+  keep(seq, {})
   add(body)
   logged()
 end
@@ -224,7 +236,7 @@ local function react(id, user, emoji, on, body)
   add(body)
   -- An empty table would be written as an object.
   if #reactions > 0 then s.reactions = reactions else s.reactions = nil end
-  if next(s) then redis.call('HSET', state, seq, cjson.encode(s)) else redis.call('HDEL', state, seq) end
+  keep(seq, s)
   logged()
 end
 
@@ -237,6 +249,10 @@ while ARGV[i] do
   i = i + 1 + arguments[kind]
 end
 flush()
+for seq in pairs(changed) do
+  local s = states[seq]
+  if next(s) then redis.call('HSET', state, seq, cjson.encode(s)) else redis.call('HDEL', state, seq) end
+end
 
 -- Takes away what is too much or too old; the rest of very much at the next append.
 local function trim()
@@ -288,7 +304,7 @@ if #told > 0 then
     redis.call('PERSIST', meta)
   end
   redis.call('ZADD', rooms, 0, room)
-  if number ~= '' then redis.call('SET', done, number .. '\n' .. answer, 'PX', 60000) end
+  if number ~= '' then redis.call('SET', done, number .. '\n' .. answer, 'PX', 600000) end
   -- Last: should it fail, the log is right, and whoever missed it reads it there.
   redis.call('PUBLISH', channel, frame .. epoch .. '","entries":[' .. table.concat(told, ',') .. ']}')
 elseif repeated then
