@@ -126,7 +126,7 @@ impl Receiver {
             Ok(envelope) => envelope,
             Err(bad) => return self.refuse(kind_of(bad), &bad),
         };
-        if !self.taken.is_new((envelope.origin.clone(), envelope.id), self.ctx.clock.now_ms()) {
+        if !self.taken.is_new((envelope.origin.clone(), envelope.id), self.ctx.clock.elapsed_ms()) {
             self.ctx.metrics.duplicate_frames.inc();
             return;
         }

@@ -103,7 +103,7 @@ impl Subscriptions {
     }
 
     fn now(&self) -> Millis {
-        self.ctx.clock.now_ms()
+        self.ctx.clock.elapsed_ms()
     }
 
     /// Waits until something is to be done, and does it.

@@ -1,20 +1,13 @@
 //! The suite against the local store, and what only a file and a clock of one's own can show.
 
-use std::{
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use hubbub::{
     broker::{
         AppendError, Broker, HistoryConfig, ReadLimit, Recovery,
         local::{LocalBroker, LocalConfig, LocalPresence, OpenError},
     },
-    clock::{Clock, SystemClock},
+    clock::{ManualClock, SystemClock},
     metrics::Metrics,
     protocol::{
         command::Cursor,
@@ -28,27 +21,11 @@ use super::{Opened, Store, support::*};
 
 super::suite!(crate::contract::local::Local::new());
 
-/// A clock that goes where it is put, back too.
-#[derive(Debug)]
-pub(super) struct Put(AtomicU64);
-
-impl Put {
-    pub(super) fn to(&self, now: u64) {
-        self.0.store(now, Ordering::SeqCst);
-    }
-}
-
-impl Clock for Put {
-    fn now_ms(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
 /// A store in a folder of its own.
 pub(super) struct Local {
     folder: TempDir,
     pub(super) config: LocalConfig,
-    clock: Option<Arc<Put>>,
+    clock: Option<Arc<ManualClock>>,
     new_epoch: bool,
 }
 
@@ -62,8 +39,8 @@ impl Local {
     }
 
     /// With a clock that shows `now`.
-    pub(super) fn at(now: u64) -> (Self, Arc<Put>) {
-        let clock = Arc::new(Put(AtomicU64::new(now)));
+    pub(super) fn at(now: u64) -> (Self, Arc<ManualClock>) {
+        let clock = ManualClock::at(now);
         (Self { clock: Some(clock.clone()), ..Self::new() }, clock)
     }
 
@@ -104,12 +81,12 @@ async fn times_never_fall() {
     let (room, ana) = (fresh_room(), ana());
     let mut times = Vec::new();
     for now in [1_000, 500, 2_000, 1_999] {
-        clock.to(now);
+        clock.set(now);
         times.push(say(&store.broker, &room, &ana, "hi").await.ts);
     }
     assert_eq!(times, [1_000, 1_000, 2_000, 2_000]);
     drop(store);
-    clock.to(1);
+    clock.set(1);
     assert_eq!(say(&local.open().await.broker, &room, &ana, "hi").await.ts, 2_000);
 }
 
@@ -159,9 +136,9 @@ async fn keys_are_forgotten_after_their_time() {
     for _ in 0..20 {
         say(&store.broker, &room, &ana, "more").await;
     }
-    clock.to(1_000_000 + local.config.idempotency_ms);
+    clock.set(1_000_000 + local.config.idempotency_ms);
     assert!(one(&store.broker, &room, &ana, message("0", Some("k"))).await.unwrap().duplicate);
-    clock.to(1_000_000 + local.config.idempotency_ms + 1_000);
+    clock.set(1_000_000 + local.config.idempotency_ms + 1_000);
     until("the key is forgotten", async || {
         !one(&store.broker, &room, &ana, message("0", Some("k"))).await.unwrap().duplicate
     })
@@ -178,14 +155,14 @@ async fn old_entries_and_rooms_go() {
     let id = say(&store.broker, &room, &ana, "old").await.message_id;
     one(&store.broker, &room, &ana, react(&id, "👍", true)).await.unwrap();
     store.accounts.mark_read(room.clone(), ana.id.clone(), 2).await.unwrap();
-    clock.to(1_000_900);
+    clock.set(1_000_900);
     say(&store.broker, &room, &ana, "young").await;
-    clock.to(1_001_500);
+    clock.set(1_001_500);
     until("the old entries go", async || {
         texts(&history(&store.broker, &room, Cursor::Latest {}, 9).await) == ["young"]
     })
     .await;
-    clock.to(1_003_000);
+    clock.set(1_003_000);
     until("the room goes with its last entry", async || {
         store.broker.logged_rooms(String::new(), None, 9).await.unwrap().is_empty()
             && store.accounts.read_marker(room.clone(), ana.id.clone()).await.unwrap().is_none()
@@ -204,7 +181,7 @@ async fn an_occupied_room_keeps_its_numbers() {
     let (room, ana) = (fresh_room(), ana());
     say(&store.broker, &room, &ana, "old").await;
     let head = position(&store.broker, &room).await;
-    clock.to(2_000_000);
+    clock.set(2_000_000);
     until("the entries go", async || history(&store.broker, &room, Cursor::Latest {}, 9).await.messages.is_empty())
         .await;
     assert_eq!(position(&store.broker, &room).await, head);
@@ -298,7 +275,7 @@ async fn a_full_store_refuses_then_recovers() {
     assert!(store.events.try_recv().is_err(), "nothing refused is told");
     // What is there can still be read.
     assert_eq!(position(&store.broker, &room).await.seq, acked);
-    clock.to(1_100_000);
+    clock.set(1_100_000);
     until("old entries made room", async || store.broker.is_healthy()).await;
     let next = say(&store.broker, &room, &ana, "again").await;
     assert_eq!((next.seq, next.duplicate), (Some(acked + 1), false), "the refused one took no number");

@@ -9,7 +9,7 @@ use hubbub::{
         redis::{RedisConfig, RedisOptions, RedisStore},
     },
     chat::headroom::Headroom,
-    clock::SystemClock,
+    clock::{ManualClock, SharedClock, SystemClock},
     metrics::Metrics,
     protocol::{
         command::Cursor,
@@ -45,11 +45,13 @@ pub(super) struct InRedis {
     pub(super) redis: Arc<Redis>,
     pub(super) history: HistoryConfig,
     pub(super) config: RedisConfig,
+    clock: SharedClock,
 }
 
 impl InRedis {
     fn at(redis: Arc<Redis>) -> Self {
-        Self { redis, history: HistoryConfig::default(), config: RedisConfig::default() }
+        let (history, config) = (HistoryConfig::default(), RedisConfig::default());
+        Self { redis, history, config, clock: Arc::new(SystemClock) }
     }
 
     /// In a Redis that others use too.
@@ -73,7 +75,7 @@ impl Store for InRedis {
             dedup_window_ms: 5_000,
             instance_ttl_ms: 10_000,
             me: Incarnation { instance: InstanceId::parse("test").unwrap(), nonce: rand::random() },
-            clock: Arc::new(SystemClock),
+            clock: self.clock.clone(),
             metrics: Metrics::default(),
             events: sender,
             measure: Arc::new(|| Headroom::NONE),
@@ -598,14 +600,19 @@ async fn what_was_logged_before_comes_before_what_is_said_next() {
 }
 
 #[tokio::test]
-async fn what_waits_too_long_is_announced() {
+async fn what_waits_too_long_is_announced_whatever_the_clock_is_set_to() {
     let config = RedisConfig { command_timeout_ms: 200, outbox_age_ms: 500, ..RedisConfig::default() };
-    let store = InRedis { config, ..InRedis::alone() };
+    let clock = ManualClock::at(1_000_000);
+    let store = InRedis { config, clock: clock.clone(), ..InRedis::alone() };
     let mut opened = store.open().await;
     let (room, ana) = (fresh_room(), ana());
     store.redis.freeze();
     let waiting = one(&opened.broker, &room, &ana, message("one", None)).await.unwrap();
     assert_eq!(waiting.seq, None);
+    clock.advance(400);
+    assert_eq!(one(&opened.broker, &room, &ana, message("two", None)).await.unwrap().seq, None);
+    clock.set(9_000_000);
+    clock.advance(200);
     let announced = loop {
         match tokio::time::timeout(PATIENCE, opened.events.recv()).await.unwrap().unwrap() {
             BrokerEvent::Undelivered { room, ids } => break (room, ids),

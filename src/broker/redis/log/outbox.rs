@@ -62,10 +62,21 @@ struct Item<R> {
     body: EntryBody,
     /// `None` once it was answered.
     reply: Option<R>,
-    /// When it came.
+    /// When it came, as it is shown to people.
+    ts: Millis,
+    /// When it came, to count from.
     since: Millis,
     /// It was answered without a number and is owed one, or an announcement.
     provisional: bool,
+}
+
+/// When a change came, by the two clocks of [`crate::clock::Clock`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    /// Since 1970.
+    pub(super) ts: Millis,
+    /// Elapsed.
+    pub(super) since: Millis,
 }
 
 /// Changes that go to the log together.
@@ -113,14 +124,14 @@ impl<R> Outbox<R> {
         room: RoomName,
         body: EntryBody,
         reply: R,
-        now: Millis,
+        Came { ts, since }: Came,
         out: &mut Effects<R>,
     ) -> bool {
         if self.waiting >= self.most {
             out.refuse(Some(reply), AppendError::Unavailable);
             return false;
         }
-        let mut item = Item { body, reply: Some(reply), since: now, provisional: false };
+        let mut item = Item { body, reply: Some(reply), ts, since, provisional: false };
         let queue = self.rooms.entry(room.clone()).or_default();
         let stays = if self.open {
             true
@@ -293,7 +304,7 @@ impl<R> Queue<R> {
     /// When a provisional message with this one's id came: a retry of one that waits.
     fn first_try(&self, body: &EntryBody) -> Option<Millis> {
         let same = |item: &&Item<R>| item.provisional && is_same_message(&item.body, body);
-        self.in_flight.iter().chain(&self.waiting).find(same).map(|item| item.since)
+        self.in_flight.iter().chain(&self.waiting).find(same).map(|item| item.ts)
     }
 }
 
@@ -325,7 +336,7 @@ fn make_provisional<R>(
     *in_room += 1;
     users.insert(user.clone(), of_user + 1);
     item.provisional = true;
-    let (message, ts) = (message.clone(), item.since);
+    let (message, ts) = (message.clone(), item.ts);
     let appended = Appended { message_id: message.id.clone(), seq: None, ts, duplicate: false };
     out.answers.push((reply, Ok(appended)));
     out.provisional.push(ProvisionalMessage { message, room: room.clone(), ts, provisional: true });
@@ -372,6 +383,10 @@ mod tests {
         Arc::new(User { id: UserId::account(name), name: name.into(), role: Role::Member })
     }
 
+    fn came(now: Millis) -> Came {
+        Came { ts: now, since: now }
+    }
+
     fn said(n: usize, by: &str, text: &str) -> EntryBody {
         EntryBody::Message(Message {
             id: MessageId::parse(&format!("m{n}")).unwrap(),
@@ -410,10 +425,10 @@ mod tests {
     #[test]
     fn what_comes_while_a_batch_is_on_its_way_makes_the_next() {
         let (mut outbox, mut out) = (opened(), Effects::default());
-        assert!(outbox.push(room(), said(1, "ana", "x"), 1, 0, &mut out), "somebody has to begin");
+        assert!(outbox.push(room(), said(1, "ana", "x"), 1, came(0), &mut out), "somebody has to begin");
         assert_eq!(ids(&outbox.take(&room()).unwrap()), ["m1"]);
-        assert!(!outbox.push(room(), said(2, "ana", "x"), 2, 0, &mut out));
-        assert!(!outbox.push(room(), deleted(1), 3, 0, &mut out));
+        assert!(!outbox.push(room(), said(2, "ana", "x"), 2, came(0), &mut out));
+        assert!(!outbox.push(room(), deleted(1), 3, came(0), &mut out));
         assert_eq!(outbox.settle(&room(), vec![ok(1)], &mut out).len(), 1);
         assert_eq!(ids(&outbox.take(&room()).unwrap()), ["m2", "m1"]);
         outbox.settle(&room(), vec![ok(2), Err(AppendError::Forbidden)], &mut out);
@@ -421,22 +436,22 @@ mod tests {
         let answers: Vec<_> = out.answers.iter().map(|(to, answer)| (*to, answer.as_ref().map(|ok| ok.seq))).collect();
         assert_eq!(answers, [(1, Ok(Some(1))), (2, Ok(Some(2))), (3, Err(&AppendError::Forbidden))]);
         assert_eq!((outbox.len(), outbox.rooms.len()), (0, 0));
-        assert!(outbox.push(room(), said(3, "ana", "x"), 4, 0, &mut out), "and begin again");
+        assert!(outbox.push(room(), said(3, "ana", "x"), 4, came(0), &mut out), "and begin again");
     }
 
     #[test]
     fn batches_are_bounded() {
         let (mut outbox, mut out) = (opened(), Effects::default());
         for n in 0..100 {
-            outbox.push(room(), said(n, "ana", "x"), n, 0, &mut out);
+            outbox.push(room(), said(n, "ana", "x"), n, came(0), &mut out);
         }
         assert_eq!(outbox.take(&room()).unwrap().bodies.len(), BATCH_CHANGES);
         let other = RoomName::parse("other").unwrap();
         let half = "x".repeat(BATCH_BYTES / 2 + 1);
         for n in 0..2 {
-            outbox.push(other.clone(), said(n, "ana", &half), n, 0, &mut out);
+            outbox.push(other.clone(), said(n, "ana", &half), n, came(0), &mut out);
         }
-        outbox.push(other.clone(), said(2, "ana", &"x".repeat(BATCH_BYTES + 1)), 2, 0, &mut out);
+        outbox.push(other.clone(), said(2, "ana", &"x".repeat(BATCH_BYTES + 1)), 2, came(0), &mut out);
         for _ in 0..3 {
             assert_eq!(outbox.take(&other).unwrap().bodies.len(), 1);
             outbox.settle(&other, vec![ok(1)], &mut out);
@@ -447,18 +462,18 @@ mod tests {
     fn a_full_one_refuses() {
         let (mut outbox, mut out) = (Outbox::new(1, 300), Effects::default());
         outbox.open();
-        outbox.push(room(), said(1, "ana", "x"), 1, 0, &mut out);
-        outbox.push(room(), said(2, "ana", "x"), 2, 0, &mut out);
+        outbox.push(room(), said(1, "ana", "x"), 1, came(0), &mut out);
+        outbox.push(room(), said(2, "ana", "x"), 2, came(0), &mut out);
         assert_eq!(out.answers, [(2, Err(AppendError::Unavailable))]);
     }
 
     #[test]
     fn a_failed_batch_is_tried_again_in_order() {
         let (mut outbox, mut out) = (opened(), Effects::default());
-        outbox.push(room(), said(1, "ana", "x"), 1, 0, &mut out);
-        outbox.push(room(), deleted(1), 2, 0, &mut out);
+        outbox.push(room(), said(1, "ana", "x"), 1, came(0), &mut out);
+        outbox.push(room(), deleted(1), 2, came(0), &mut out);
         outbox.take(&room());
-        outbox.push(room(), said(3, "ana", "x"), 3, 50, &mut out);
+        outbox.push(room(), said(3, "ana", "x"), 3, came(50), &mut out);
         outbox.fail(&room(), 7, 99, 100, &mut out);
         assert!(out.answers.is_empty());
         // The very same, under its number: it may have happened.
@@ -483,16 +498,16 @@ mod tests {
     #[test]
     fn while_shut_messages_are_provisional() {
         let (mut outbox, mut out) = (opened(), Effects::default());
-        outbox.push(room(), said(1, "ana", "x"), 1, 0, &mut out);
-        outbox.push(room(), deleted(1), 2, 0, &mut out);
+        outbox.push(room(), said(1, "ana", "x"), 1, came(0), &mut out);
+        outbox.push(room(), deleted(1), 2, came(0), &mut out);
         outbox.take(&room());
-        outbox.push(room(), said(2, "ana", "x"), 3, 0, &mut out);
+        outbox.push(room(), said(2, "ana", "x"), 3, came(0), &mut out);
         outbox.shut(&mut out);
         assert_eq!(out.provisional.len(), 2);
-        assert!(!outbox.push(room(), said(4, "bob", "x"), 4, 5, &mut out));
-        assert!(!outbox.push(room(), deleted(1), 5, 5, &mut out));
+        assert!(!outbox.push(room(), said(4, "bob", "x"), 4, came(5), &mut out));
+        assert!(!outbox.push(room(), deleted(1), 5, came(5), &mut out));
         // A retry of one that waits is told so and not queued twice.
-        assert!(!outbox.push(room(), said(4, "bob", "x"), 6, 9, &mut out));
+        assert!(!outbox.push(room(), said(4, "bob", "x"), 6, came(9), &mut out));
         let answers: Vec<_> =
             out.answers.drain(..).map(|(to, answer)| (to, answer.map(|ok| (ok.seq, ok.ts)))).collect();
         assert_eq!(
@@ -511,7 +526,7 @@ mod tests {
         outbox.fail(&room(), 7, 10, 1_000, &mut out);
         assert_eq!(outbox.take(&room()), None);
         assert_eq!(outbox.open(), [room()]);
-        assert!(!outbox.push(room(), said(5, "bob", "x"), 7, 20, &mut out), "served already");
+        assert!(!outbox.push(room(), said(5, "bob", "x"), 7, came(20), &mut out), "served already");
         assert_eq!(ids(&outbox.take(&room()).unwrap()), ["m1", "m2", "m4", "m5"]);
         outbox.settle(&room(), (1..=4).map(ok).collect(), &mut out);
         assert_eq!(out.answers.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [7], "the others were answered");
@@ -522,15 +537,15 @@ mod tests {
     fn provisional_messages_are_bounded_and_grow_old() {
         let (mut outbox, mut out) = (Outbox::new(1_000, 300), Effects::default());
         for n in 0..=USER_PROVISIONAL {
-            outbox.push(room(), said(n, "ana", "x"), n, 0, &mut out);
+            outbox.push(room(), said(n, "ana", "x"), n, came(0), &mut out);
         }
         assert_eq!(out.answers.pop(), Some((USER_PROVISIONAL, Err(AppendError::Unavailable))));
         let mut n = 100;
         while out.provisional.len() < ROOM_PROVISIONAL {
-            outbox.push(room(), said(n, &format!("u{n}"), "x"), n, 100, &mut out);
+            outbox.push(room(), said(n, &format!("u{n}"), "x"), n, came(100), &mut out);
             n += 1;
         }
-        outbox.push(room(), said(n, "zoe", "x"), n, 100, &mut out);
+        outbox.push(room(), said(n, "zoe", "x"), n, came(100), &mut out);
         assert_eq!(out.answers.pop(), Some((n, Err(AppendError::Unavailable))));
         assert_eq!(outbox.oldest(), Some(0));
         outbox.expire(300, &mut out);
@@ -584,11 +599,11 @@ mod tests {
             for (now, step) in (0u64..).zip(steps.into_iter().chain([Step::Open])) {
                 match step {
                     Step::Say(at) => {
-                        outbox.push(rooms[at].clone(), said(1_000 + pushed, "ana", "x"), pushed, now, &mut out);
+                        outbox.push(rooms[at].clone(), said(1_000 + pushed, "ana", "x"), pushed, came(now), &mut out);
                         pushed += 1;
                     }
                     Step::Delete(at) => {
-                        outbox.push(rooms[at].clone(), deleted(pushed), pushed, now, &mut out);
+                        outbox.push(rooms[at].clone(), deleted(pushed), pushed, came(now), &mut out);
                         pushed += 1;
                     }
                     Step::Take(at) if flying[at].is_none() => flying[at] = outbox.take(&rooms[at]).map(|batch| batch.bodies.len()),

@@ -21,7 +21,7 @@ use tracing::warn;
 
 use super::{
     append::{self, Condition, Done, Failed, Sent},
-    outbox::{Effects, Outbox},
+    outbox::{Came, Effects, Outbox},
     rescue::Tries,
     ring::{RING_BYTES, Ring},
     seen::Seen,
@@ -97,7 +97,8 @@ impl Publisher {
         self: &Arc<Self>,
         batch: Vec<Append>,
     ) -> BoxFuture<'static, Vec<Result<Appended, AppendError>>> {
-        let now = self.context.clock.now_ms();
+        let clock = &self.context.clock;
+        let came = Came { ts: clock.now_ms(), since: clock.elapsed_ms() };
         let (mut out, mut begin) = (Effects::default(), Vec::new());
         let mut answers = Vec::with_capacity(batch.len());
         {
@@ -107,8 +108,8 @@ impl Publisher {
                 answers.push(answer);
                 let room = append.room.clone();
                 // Without a body, the dropped reply says that it cannot be.
-                if let Some(body) = self.body(append, now)
-                    && outbox.push(room.clone(), body, reply, now, &mut out)
+                if let Some(body) = self.body(append, came.ts)
+                    && outbox.push(room.clone(), body, reply, came, &mut out)
                 {
                     begin.push(room);
                 }
@@ -202,14 +203,14 @@ impl Publisher {
             match sent {
                 Ok(Some(Done { epoch, answers })) => {
                     let logged = self.outbox().settle(&room, answers, &mut out);
-                    self.ring().keep(&room, &epoch, logged, self.context.clock.now_ms());
+                    self.ring().keep(&room, &epoch, logged, self.context.clock.elapsed_ms());
                     self.say(out);
                     moved_before = false;
                 }
                 moved_or_failed => {
                     // What was logged before comes before what waits.
                     let rescued = moved_or_failed.is_ok() && self.rescue(&room).await.is_ok();
-                    self.outbox().fail(&room, number, self.context.clock.now_ms(), patience, &mut out);
+                    self.outbox().fail(&room, number, self.context.clock.elapsed_ms(), patience, &mut out);
                     self.say(out);
                     if !self.context.is_up() {
                         self.shut();
@@ -337,7 +338,7 @@ async fn sweep(publisher: Weak<Publisher>) {
     loop {
         sleep(SWEEP).await;
         let Some(publisher) = publisher.upgrade() else { return };
-        let now = publisher.context.clock.now_ms();
+        let now = publisher.context.clock.elapsed_ms();
         let mut out = Effects::default();
         let (waiting, oldest) = {
             let mut outbox = publisher.outbox();

@@ -26,7 +26,7 @@ pub(super) struct Acked {
     pub(super) waits: bool,
     /// Rises from entry to entry.
     number: u64,
-    /// When it was kept, by the clock of the instance.
+    /// When it was kept, elapsed.
     kept: Millis,
     bytes: usize,
 }
