@@ -156,13 +156,19 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     listener::announce(address)?;
     // From now on it takes newcomers.
     actix_rt::spawn(directory.renew());
-    tokio::select! {
-        name = signals.next() => info!("{name}: draining"),
-        () = stop.notified() => info!("an admin asked: draining"),
-    }
+    let by_signal = tokio::select! {
+        name = signals.next() => {
+            info!("{name}: draining");
+            true
+        }
+        () = stop.notified() => {
+            info!("an admin asked: draining");
+            false
+        }
+    };
     ground.lifecycle.advance(Stage::Draining);
     ground.metrics.draining_seconds.begin();
-    actix_rt::spawn(signals::end_at_once(signals));
+    actix_rt::spawn(signals.end_at_the_second(by_signal));
     let leaving = Leaving {
         lifecycle: &ground.lifecycle,
         hub: &hub,
