@@ -14,6 +14,6 @@ pub mod outbox;
 pub mod reader;
 pub mod server;
 pub mod socket;
-mod upgrade;
+pub mod upgrade;
 pub mod utf8;
 pub mod violation;
