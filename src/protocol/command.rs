@@ -348,6 +348,12 @@ pub fn page_limit(limit: Option<u64>, default: usize) -> Result<usize, Refusal> 
 }
 
 fn check_reason(reason: &str) -> Result<Box<str>, Refusal> {
+/// Until when a ban that begins now lasts, both in milliseconds of the epoch: as long as asked for, within what JSON
+/// carries.
+pub fn ban_end(now: Millis, ban_ms: Millis) -> Millis {
+    now.saturating_add(ban_ms).min(MAX_SAFE_INTEGER)
+}
+
     let short = reason.chars().take(MAX_REASON_CHARS + 1).count() <= MAX_REASON_CHARS;
     if short && !reason.chars().any(char::is_control) {
         Ok(reason.into())
@@ -503,6 +509,14 @@ mod tests {
     fn a_bad_command_keeps_its_id() {
         let rejection = decode("{\"type\":\"dance\",\"id\":\"x\"}").unwrap_err();
         assert_eq!(rejection.id, Some(RequestId::Text("x".into())));
+    #[test]
+    fn a_ban_ends_within_what_json_carries() {
+        assert_eq!(ban_end(1_000, 500), 1_500);
+        for (now, ban_ms) in [(1_000, MAX_SAFE_INTEGER), (Millis::MAX, Millis::MAX)] {
+            assert_eq!(ban_end(now, ban_ms), MAX_SAFE_INTEGER);
+        }
+    }
+
     }
 
     #[test]
