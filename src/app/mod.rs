@@ -204,6 +204,7 @@ async fn start_hub(
         rooms_per_connection: settings.limits.rooms_per_connection,
         live_rooms: settings.limits.live_rooms,
     };
+        history: settings.history,
     let (store, clock, metrics) = (store.clone(), ground.clock.clone(), ground.metrics.clone());
     let (started, hub) = oneshot::channel();
     arbiter.spawn_fn(move || {
