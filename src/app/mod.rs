@@ -42,7 +42,7 @@ use crate::{
     metrics::Metrics,
     protocol::error::Refusal,
     settings::Settings,
-    transport::server::{self, ServerOptions},
+    transport::server::{self, PEER_TIMEOUT, ServerOptions},
 };
 use doorman::Doorman;
 use listener::Listening;
@@ -144,6 +144,7 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     let options = ServerOptions {
         workers: settings.server.worker_count(),
         max_connections: settings.server.http_connections_per_worker(),
+        peer_timeout: PEER_TIMEOUT,
     };
     let server = server::build(listener, &options, move || http::app(state.clone()))?;
     let workers = server.handle();
