@@ -204,8 +204,8 @@ async fn start_hub(
         grace_ms: settings.presence.grace_ms,
         rooms_per_connection: settings.limits.rooms_per_connection,
         live_rooms: settings.limits.live_rooms,
-    };
         history: settings.history,
+    };
     let (store, clock, metrics) = (store.clone(), ground.clock.clone(), ground.metrics.clone());
     let (started, hub) = oneshot::channel();
     arbiter.spawn_fn(move || {

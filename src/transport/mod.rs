@@ -11,6 +11,7 @@ pub mod guard;
 pub mod handshake;
 mod intake;
 pub mod outbox;
+pub mod pages;
 pub mod reader;
 pub mod server;
 pub mod socket;

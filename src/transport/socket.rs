@@ -71,7 +71,7 @@ impl Socket {
         let _ = SockRef::from(&stream).set_tcp_nodelay(true);
         Rc::new(Self {
             stream: RefCell::new(Some(stream)),
-            outbox: RefCell::new(Outbox::new(config.queue_bytes)),
+            outbox: RefCell::new(Outbox::new(config.queue_bytes, config.pages.clone())),
             intake: Intake::new(FrameGuard::new(config.frame_limit, config.binary), early),
             driver: RefCell::new(None),
             close_timeout: config.close_timeout,
@@ -200,7 +200,7 @@ impl Socket {
     pub(super) fn release(&self, reset: bool) {
         self.lose();
         self.driver.take();
-        self.outbox.replace(Outbox::new(0));
+        self.outbox.borrow_mut().end();
         if let Some(stream) = self.stream.take()
             && reset
         {
