@@ -13,7 +13,7 @@ use hubbub::{
         admission::Admission,
         assembler::{Assembler, Data},
         handshake::{self, Refusal},
-        server::{self, ServerOptions},
+        server::{self, PEER_TIMEOUT, ServerOptions},
         socket::{Socket, SocketConfig},
     },
 };
@@ -33,7 +33,7 @@ pub fn wide_limits() -> SocketConfig {
 /// # Errors
 /// As [`server::build`].
 pub fn serve(listener: TcpListener, workers: usize, limits: SocketConfig) -> io::Result<Server> {
-    let options = ServerOptions { workers, max_connections: 25_000 };
+    let options = ServerOptions { workers, max_connections: 25_000, peer_timeout: PEER_TIMEOUT };
     server::build(listener, &options, move || {
         App::new()
             .app_data(web::Data::new(limits.clone()))

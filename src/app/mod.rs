@@ -42,7 +42,7 @@ use crate::{
     metrics::Metrics,
     protocol::error::Refusal,
     settings::Settings,
-    transport::server::{self, ServerOptions},
+    transport::server::{self, PEER_TIMEOUT, ServerOptions},
 };
 use doorman::Doorman;
 use listener::Listening;
@@ -144,6 +144,7 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     let options = ServerOptions {
         workers: settings.server.worker_count(),
         max_connections: settings.server.http_connections_per_worker(),
+        peer_timeout: PEER_TIMEOUT,
     };
     let server = server::build(listener, &options, move || http::app(state.clone()))?;
     let workers = server.handle();
@@ -156,13 +157,19 @@ async fn run(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
     listener::announce(address)?;
     // From now on it takes newcomers.
     actix_rt::spawn(directory.renew());
-    tokio::select! {
-        name = signals.next() => info!("{name}: draining"),
-        () = stop.notified() => info!("an admin asked: draining"),
-    }
+    let by_signal = tokio::select! {
+        name = signals.next() => {
+            info!("{name}: draining");
+            true
+        }
+        () = stop.notified() => {
+            info!("an admin asked: draining");
+            false
+        }
+    };
     ground.lifecycle.advance(Stage::Draining);
     ground.metrics.draining_seconds.begin();
-    actix_rt::spawn(signals::end_at_once(signals));
+    actix_rt::spawn(signals.end_at_the_second(by_signal));
     let leaving = Leaving {
         lifecycle: &ground.lifecycle,
         hub: &hub,
@@ -197,6 +204,7 @@ async fn start_hub(
         grace_ms: settings.presence.grace_ms,
         rooms_per_connection: settings.limits.rooms_per_connection,
         live_rooms: settings.limits.live_rooms,
+        history: settings.history,
     };
     let (store, clock, metrics) = (store.clone(), ground.clock.clone(), ground.metrics.clone());
     let (started, hub) = oneshot::channel();

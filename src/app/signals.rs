@@ -3,7 +3,7 @@
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// SIGTERM and SIGINT.
 pub(super) struct Signals {
@@ -24,11 +24,16 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
-}
-
-/// A second signal ends the process at once; what was acknowledged is on the disk.
-pub(super) async fn end_at_once(mut signals: Signals) {
-    let name = signals.next().await;
-    warn!("{name} again: ending at once");
-    std::process::exit(1);
+    /// A second signal ends the process at once; what was acknowledged is on the disk. `came`: the drain began with the
+    /// first. After an admin began it the first is yet to come, as from whoever runs the server and stops it once it
+    /// is drained.
+    pub(super) async fn end_at_the_second(mut self, came: bool) {
+        if !came {
+            let name = self.next().await;
+            info!("{name}: draining already");
+        }
+        let name = self.next().await;
+        warn!("{name} again: ending at once");
+        std::process::exit(1);
+    }
 }

@@ -21,3 +21,28 @@ impl Default for HistoryConfig {
         Self { max_entries: 5_000, max_age: 30 * DAY_MS }
     }
 }
+
+impl HistoryConfig {
+    /// The first number that is kept of a room whose last is `head`.
+    pub fn first_kept(&self, head: Seq) -> Seq {
+        if self.max_entries == 0 { 0 } else { head.saturating_add(1).saturating_sub(self.max_entries) }
+    }
+
+    /// Since when entries are kept, at `now`.
+    pub fn kept_since(&self, now: Millis) -> Millis {
+        if self.max_age == 0 { 0 } else { now.saturating_sub(self.max_age) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_limit_keeps_everything() {
+        let kept = HistoryConfig { max_entries: 0, max_age: 0 };
+        assert_eq!((kept.first_kept(9), kept.kept_since(9)), (0, 0));
+        let kept = HistoryConfig { max_entries: 3, max_age: 4 };
+        assert_eq!((kept.first_kept(9), kept.first_kept(1), kept.kept_since(9), kept.kept_since(1)), (7, 0, 5, 0));
+    }
+}

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::protocol::{
     command::{Cursor, DEFAULT_PAGE},
     entry::{Entry, EntryBody, MessageState, Reactors},
-    ids::{MessageId, Position, UserId},
+    ids::{MessageId, Millis, Position, Seq, UserId},
 };
 
 /// What the messages kept may take as JSON, in bytes, about: a page (PROTOCOL section 3).
@@ -42,6 +42,18 @@ impl Recent {
     /// Whether a message is among them.
     pub fn holds(&self, id: &MessageId) -> bool {
         self.messages.iter().rev().any(|state| state.message.id == *id)
+    }
+
+    /// Whether [`Recent::forget_before`] would change anything.
+    pub fn reaches_before(&self, first: Seq, since: Millis) -> bool {
+        self.messages.front().is_some_and(|oldest| oldest.seq < first || oldest.ts < since)
+    }
+
+    /// Lets go of the messages below a number, and of those from before a time: retention took them from the log.
+    pub fn forget_before(&mut self, first: Seq, since: Millis) {
+        while self.reaches_before(first, since) {
+            self.messages.pop_front();
+        }
     }
 
     /// A page of them, oldest first, and whether there may be more in that direction.
@@ -138,7 +150,7 @@ mod tests {
     use super::*;
     use crate::protocol::{
         entry::Message,
-        ids::{Epoch, InstanceId, RoomName, Seq},
+        ids::{Epoch, InstanceId, RoomName},
         user::{Role, User},
     };
     use std::sync::Arc;
@@ -215,6 +227,24 @@ mod tests {
         assert_eq!(page(Cursor::Before(4), 9), (vec![1, 2, 3], false));
         assert_eq!(page(Cursor::After(1), 2), (vec![2, 3], true));
         assert_eq!(page(Cursor::After(5), 2), (vec![], false));
+    }
+
+    #[test]
+    fn what_retention_took_is_forgotten() {
+        let numbers = |recent: &Recent| recent.messages().map(|state| state.seq).collect::<Vec<_>>();
+        let mut recent = fresh();
+        for seq in 1..=6 {
+            recent.apply(&said(seq, "x"));
+        }
+        assert!(!recent.reaches_before(1, 1_001));
+        recent.forget_before(3, 0);
+        assert_eq!(numbers(&recent), [3, 4, 5, 6]);
+        assert!(recent.reaches_before(0, 1_005));
+        recent.forget_before(0, 1_005);
+        assert_eq!((numbers(&recent), recent.position().seq), (vec![5, 6], 6));
+        recent.forget_before(7, 0);
+        assert!(recent.apply(&said(7, "x")), "it goes on");
+        assert_eq!(numbers(&recent), [7]);
     }
 
     #[test]

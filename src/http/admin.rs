@@ -19,7 +19,7 @@ use crate::{
     auth::keys::Scope,
     chat::search::{MAX_SEARCH_CHARS, Search},
     protocol::{
-        command::{DEFAULT_BAN_MS, DEFAULT_PAGE, MAX_PAGE, page_limit},
+        command::{DEFAULT_BAN_MS, DEFAULT_PAGE, MAX_PAGE, ban_end, page_limit},
         error::{ErrorCode, Refusal},
         event::Counts,
         ids::{InstanceId, MAX_SAFE_INTEGER, Millis, RoomName, UserId},
@@ -189,7 +189,7 @@ pub async fn disconnect(
     }
     if ban_ms > 0 {
         // Before the connections close, or the quickest would be back.
-        let until = state.clock.now_ms().saturating_add(ban_ms).min(MAX_SAFE_INTEGER);
+        let until = ban_end(state.clock.now_ms(), ban_ms);
         state.accounts.ban(user_id.clone(), until).await?;
     }
     let cause = if ban_ms > 0 { DisconnectCause::Banned } else { DisconnectCause::Kicked };

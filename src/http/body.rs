@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, dev::JsonBody, web::Payload};
 use serde::de::DeserializeOwned;
 
 use super::reply::HttpError;
+use crate::protocol::object::Object;
 
 /// Largest JSON body, in bytes: that of a frame (PROTOCOL section 1).
 const LIMIT: usize = 64 * 1024;
@@ -14,7 +15,7 @@ const LIMIT: usize = 64 * 1024;
 /// what was taken for it, for as long as it likes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Reads a JSON body. A handler takes the [`Payload`] and calls this once it knows that the client may ask at all.
+/// Reads a JSON body, which is an object. A handler takes the [`Payload`] and calls this once it knows that the client may ask at all.
 ///
 /// # Errors
 /// 408 when the body takes more than 10 s; 413 above 64 KiB; 415 for another `Content-Type`; `malformed`.
@@ -27,8 +28,9 @@ async fn json_within<T: DeserializeOwned + 'static>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<T, HttpError> {
-    let body = JsonBody::new(request, &mut payload.into_inner(), None, true).limit(LIMIT);
-    tokio::time::timeout(patience, body).await.map_err(|_| HttpError::body_too_slow())?.map_err(HttpError::from)
+    let body = JsonBody::<Object<T>>::new(request, &mut payload.into_inner(), None, true).limit(LIMIT);
+    let read = tokio::time::timeout(patience, body).await.map_err(|_| HttpError::body_too_slow())?;
+    read.map(|Object(value)| value).map_err(HttpError::from)
 }
 
 #[cfg(test)]
@@ -36,6 +38,7 @@ mod tests {
     use actix_http::BoxedPayloadStream;
     use actix_web::{FromRequest, ResponseError, dev, test::TestRequest};
     use futures_util::stream;
+    use serde::Deserialize;
 
     use super::*;
 
@@ -50,13 +53,23 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_body_is_json_of_a_bounded_size() {
-        for (text, status) in [("7".to_owned(), 200), ("x".into(), 400), (" ".repeat(LIMIT + 1), 413)] {
+    async fn a_body_is_an_object_of_a_bounded_size() {
+        #[derive(Deserialize)]
+        struct Numbered {
+            number: u8,
+        }
+        let bodies = [
+            (r#"{"number": 7}"#.to_owned(), 200),
+            ("[7]".into(), 400),
+            ("x".into(), 400),
+            (" ".repeat(LIMIT + 1), 413),
+        ];
+        for (text, status) in bodies {
             let request = TestRequest::post().insert_header(("content-type", "application/json"));
             let (request, mut payload) = request.set_payload(text).to_http_parts();
             let payload = Payload::from_request(&request, &mut payload).await.unwrap();
-            let read = json::<u8>(&request, payload).await;
-            assert_eq!(read.map_or_else(|error| error.status.as_u16(), |_| 200), status);
+            let read = json::<Numbered>(&request, payload).await.map(|body| assert_eq!(body.number, 7));
+            assert_eq!(read.map_or_else(|error| error.status.as_u16(), |()| 200), status);
         }
     }
 }

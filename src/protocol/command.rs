@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     error::{ErrorCode, Refusal},
     ids::{Epoch, MAX_SAFE_INTEGER, MessageId, Millis, Position, RoomName, Seq, UserId},
+    object::Object,
     text,
 };
 
@@ -218,7 +219,7 @@ pub struct Rejection {
 /// `malformed` when it is no JSON object with a string `type` and a readable `id`; `unknown_type`; or what is wrong with
 /// a field: `invalid_room`, `invalid_text`, `invalid_argument`.
 pub fn decode(frame: &str) -> Result<Request, Rejection> {
-    let header: Header = serde_json::from_str(frame).map_err(|error| Rejection {
+    let Object(header) = serde_json::from_str::<Object<Header<'_>>>(frame).map_err(|error| Rejection {
         id: None,
         refusal: Refusal::new(ErrorCode::Malformed, format!("not a command: {error}")),
     })?;
@@ -254,7 +255,7 @@ fn decode_fields(kind: &str, frame: &str) -> Result<Command, Refusal> {
         "ping" => Command::Ping,
         "join" => {
             let JoinFields { room, since } = fields(frame)?;
-            let since = since.map(SinceFields::check).transpose()?;
+            let since = since.map(|Object(since)| since.check()).transpose()?;
             Command::Join { room: parse_room(room)?, since }
         }
         "leave" => Command::Leave { room: parse_room(fields::<RoomField>(frame)?.room)? },
@@ -347,6 +348,12 @@ pub fn page_limit(limit: Option<u64>, default: usize) -> Result<usize, Refusal> 
     }
 }
 
+/// Until when a ban that begins now lasts, both in milliseconds of the epoch: as long as asked for, within what JSON
+/// carries.
+pub fn ban_end(now: Millis, ban_ms: Millis) -> Millis {
+    now.saturating_add(ban_ms).min(MAX_SAFE_INTEGER)
+}
+
 fn check_reason(reason: &str) -> Result<Box<str>, Refusal> {
     let short = reason.chars().take(MAX_REASON_CHARS + 1).count() <= MAX_REASON_CHARS;
     if short && !reason.chars().any(char::is_control) {
@@ -367,7 +374,7 @@ struct JoinFields<'a> {
     #[serde(borrow, default)]
     room: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    since: Option<SinceFields<'a>>,
+    since: Option<Object<SinceFields<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -481,6 +488,8 @@ mod tests {
         for (frame, expected) in [
             ("", Malformed),
             ("[]", Malformed),
+            ("[\"ping\"]", Malformed),
+            ("[\"ping\",7]", Malformed),
             ("{}", Malformed),
             ("{\"type\":5}", Malformed),
             ("{\"type\":\"ping\",\"id\":{}}", Malformed),
@@ -492,10 +501,19 @@ mod tests {
             ("{\"type\":\"message\",\"text\":\"a\",\"key\":\"\"}", InvalidArgument),
             ("{\"type\":\"join\",\"room\":\"No\"}", InvalidRoom),
             ("{\"type\":\"join\",\"since\":{\"epoch\":\"a\",\"seq\":-1}}", InvalidArgument),
+            ("{\"type\":\"join\",\"since\":[\"a\",1]}", InvalidArgument),
             ("{\"type\":\"history\",\"limit\":201}", InvalidArgument),
             ("{\"type\":\"history\",\"before\":1,\"after\":2}", InvalidArgument),
         ] {
             assert_eq!(code(frame), expected, "{frame}");
+        }
+    }
+
+    #[test]
+    fn a_ban_ends_within_what_json_carries() {
+        assert_eq!(ban_end(1_000, 500), 1_500);
+        for (now, ban_ms) in [(1_000, MAX_SAFE_INTEGER), (Millis::MAX, Millis::MAX)] {
+            assert_eq!(ban_end(now, ban_ms), MAX_SAFE_INTEGER);
         }
     }
 

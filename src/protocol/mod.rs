@@ -3,7 +3,7 @@
 //!
 //! - [`command`]: client → server, decoded from one text frame.
 //! - [`event`]: server → client, and [`entry`]: the numbered entries of a room's log.
-//! - [`ids`], [`user`], [`text`]: names and the rules they keep.
+//! - [`ids`], [`user`], [`text`]: names and the rules they keep. [`object`]: what is no array.
 //! - [`error`] and [`close`]: the two catalogues.
 //! - [`frame`]: an event encoded once, ready for every socket.
 //! - [`envelope`]: what instances tell each other; [`record`] and [`vitals`]: what admins see of each.
@@ -16,6 +16,7 @@ pub mod error;
 pub mod event;
 pub mod frame;
 pub mod ids;
+pub mod object;
 pub mod record;
 pub mod text;
 pub mod user;

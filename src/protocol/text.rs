@@ -104,9 +104,20 @@ fn is_format(c: char) -> bool {
     ) || is_blank(c)
 }
 
-/// Letters and marks that show nothing: the Hangul fillers, the Braille blank and variation selectors.
+/// What shows nothing without being a space or of a category that says so: the characters that Unicode calls ignorable
+/// by default (DerivedCoreProperties), but for those of the category Format, and the blanks of some scripts.
 fn is_blank(c: char) -> bool {
-    matches!(c, '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{2800}' | '\u{34F}' | '\u{FE00}'..='\u{FE0F}')
+    matches!(
+        c,
+        // Marks: joiners, inherent vowels and selectors of variations.
+        '\u{34F}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}'
+        // Letters: the Hangul fillers.
+        | '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}'
+        // Reserved for more of these, so that a text of today is as blank tomorrow.
+        | '\u{2065}' | '\u{FFF0}'..='\u{FFF8}' | '\u{E0000}'..='\u{E00FF}' | '\u{E01F0}'..='\u{E0FFF}'
+        // The blanks of Braille, Khitan and hieroglyphs, and a note without a head.
+        | '\u{2800}' | '\u{16FE4}' | '\u{13441}' | '\u{13442}' | '\u{1D159}'
+    )
 }
 
 fn is_visible(c: char) -> bool {
@@ -133,6 +144,43 @@ mod tests {
             assert!(display_name(bad).is_err(), "{bad:?}");
         }
         assert_eq!(fold_name("ＡDMIN"), fold_name("admin"));
+    }
+
+    #[test]
+    fn what_shows_nothing_is_no_text_no_emoji_and_in_no_name() {
+        // Ignorable by default, as of Unicode 16, and the blanks.
+        let ranges = [
+            ('\u{AD}', '\u{AD}'),
+            ('\u{34F}', '\u{34F}'),
+            ('\u{61C}', '\u{61C}'),
+            ('\u{115F}', '\u{1160}'),
+            ('\u{17B4}', '\u{17B5}'),
+            ('\u{180B}', '\u{180F}'),
+            ('\u{200B}', '\u{200F}'),
+            ('\u{202A}', '\u{202E}'),
+            ('\u{2060}', '\u{206F}'),
+            ('\u{2800}', '\u{2800}'),
+            ('\u{3164}', '\u{3164}'),
+            ('\u{FE00}', '\u{FE0F}'),
+            ('\u{FEFF}', '\u{FEFF}'),
+            ('\u{FFA0}', '\u{FFA0}'),
+            ('\u{FFF0}', '\u{FFF8}'),
+            ('\u{13441}', '\u{13442}'),
+            ('\u{16FE4}', '\u{16FE4}'),
+            ('\u{1BCA0}', '\u{1BCA3}'),
+            ('\u{1D159}', '\u{1D159}'),
+            ('\u{1D173}', '\u{1D17A}'),
+            ('\u{E0000}', '\u{E0FFF}'),
+        ];
+        for c in ranges.into_iter().flat_map(|(first, last)| first..=last) {
+            assert!(message(&format!(" {c}{c}")).is_err(), "{c:?}");
+            assert!(emoji(&c.to_string()).is_err(), "{c:?}");
+            assert!(display_name(&format!("Ana{c}")).is_err(), "{c:?}");
+        }
+        // Beside what shows they make an emoji what it is.
+        for whole in ["❤️", "👩‍🚀", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"] {
+            assert_eq!((emoji(whole).unwrap(), message(whole).unwrap()), (whole, whole));
+        }
     }
 
     #[test]

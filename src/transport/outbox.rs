@@ -1,8 +1,9 @@
 //! What a client has not taken yet: a bounded queue of whole frames, the first of them perhaps half written.
 
+use super::pages::Pages;
 use crate::protocol::frame::Frame;
 use smallvec::SmallVec;
-use std::{collections::VecDeque, io::IoSlice};
+use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 
 /// Frames joined into one write; the kernel takes up to 1,024, but the list lives on the stack.
 const JOINED: usize = 64;
@@ -11,7 +12,7 @@ const JOINED: usize = 64;
 const KEPT: usize = 8;
 
 /// Pages that a client asked for have this many times the limit beside it: somebody who comes back to twenty rooms is no
-/// slow reader because of their first pages.
+/// slow reader because of their first pages. As long as [`Pages`] has room: without, they count as what is live.
 const PAGES: usize = 16;
 
 /// The queue was full, and nothing in it could be dropped.
@@ -30,13 +31,27 @@ pub struct Outbox {
     ephemeral: u32,
     /// Bytes of frames that were asked for.
     requested: usize,
+    /// Bytes of these that have room beside the limit, taken from `pages`.
+    granted: usize,
+    pages: Arc<Pages>,
     dropped: u32,
 }
 
 impl Outbox {
-    /// An empty queue for at most `limit` bytes (and any one frame, however large, when it is empty).
-    pub const fn new(limit: usize) -> Self {
-        Self { queue: VecDeque::new(), bytes: 0, limit, sent: 0, ephemeral: 0, requested: 0, dropped: 0 }
+    /// An empty queue for at most `limit` bytes (and any one frame, however large, when it is empty), and for what was
+    /// asked for as far as `pages` has room.
+    pub const fn new(limit: usize, pages: Arc<Pages>) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            bytes: 0,
+            limit,
+            sent: 0,
+            ephemeral: 0,
+            requested: 0,
+            granted: 0,
+            pages,
+            dropped: 0,
+        }
     }
 
     /// Whether nothing waits.
@@ -56,18 +71,22 @@ impl Outbox {
 
     /// Queues a frame of which `sent` bytes are written; only the first in an empty queue may have any.
     ///
-    /// What was asked for counts on its own, up to [`PAGES`] times the limit. Above that the oldest ephemeral frames go first, then the new one if it is ephemeral.
+    /// What was asked for counts on its own, up to [`PAGES`] times the limit and as far as there is room for the pages of
+    /// all. Above that the oldest ephemeral frames go first, then the new one if it is ephemeral.
     ///
     /// # Errors
     /// [`Full`] if that does not make room; the frame is not queued.
     pub fn push(&mut self, frame: Frame, sent: usize) -> Result<(), Full> {
         let requested = requested_bytes(&frame);
-        let limit = self.limit + (self.requested + requested).min(PAGES * self.limit);
+        let wanted = requested.min((PAGES * self.limit).saturating_sub(self.granted));
+        let granted = if self.pages.take(wanted) { wanted } else { 0 };
+        let limit = self.limit + self.granted + granted;
         if self.queue.is_empty() {
             self.sent = sent.min(frame.len());
         } else if self.bytes + frame.len() > limit {
             self.make_room(frame.len(), limit);
             if self.bytes + frame.len() > limit && !self.queue.is_empty() {
+                self.pages.give_back(granted);
                 self.dropped += u32::from(frame.is_ephemeral());
                 return if frame.is_ephemeral() { Ok(()) } else { Err(Full) };
             }
@@ -75,6 +94,7 @@ impl Outbox {
         self.bytes += frame.len() - if self.queue.is_empty() { self.sent } else { 0 };
         self.ephemeral += u32::from(frame.is_ephemeral());
         self.requested += requested;
+        self.granted += granted;
         self.queue.push_back(frame);
         Ok(())
     }
@@ -108,6 +128,11 @@ impl Outbox {
         self.release();
     }
 
+    /// Drops everything, and from now on takes nothing.
+    pub fn end(&mut self) {
+        *self = Self::new(0, Arc::clone(&self.pages));
+    }
+
     /// What to write next, in one write.
     pub fn slices(&self) -> SmallVec<[IoSlice<'_>; JOINED]> {
         let first = self.queue.iter().take(1).map(|f| &f.bytes()[self.sent..]);
@@ -123,7 +148,7 @@ impl Outbox {
             let rest = first.len() - self.sent;
             if left < rest {
                 self.sent += left;
-                return;
+                break;
             }
             left -= rest;
             self.sent = 0;
@@ -156,10 +181,21 @@ impl Outbox {
         self.dropped += count;
     }
 
+    /// Gives back room that nothing needs any more.
     fn release(&mut self) {
+        // Those without a grant are taken to be the last.
+        let spare = self.granted.saturating_sub(self.requested);
+        self.granted -= spare;
+        self.pages.give_back(spare);
         if self.queue.is_empty() && self.queue.capacity() > KEPT {
             self.queue = VecDeque::new();
         }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.pages.give_back(self.granted);
     }
 }
 
@@ -172,6 +208,10 @@ fn requested_bytes(frame: &Frame) -> usize {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn outbox(limit: usize) -> Outbox {
+        Outbox::new(limit, Arc::default())
+    }
 
     fn text(len: usize) -> Frame {
         Frame::text(&"x".repeat(len - 2))
@@ -192,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_was_asked_for_has_room_of_its_own() {
-        let mut outbox = Outbox::new(100);
+        let mut outbox = outbox(100);
         for _ in 0..PAGES {
             outbox.push(text(100).requested(), 0).unwrap();
         }
@@ -204,8 +244,33 @@ mod tests {
     }
 
     #[test]
+    fn the_room_for_pages_is_that_of_all() {
+        let pages = Arc::new(Pages::new(250));
+        let queue = || Outbox::new(100, pages.clone());
+        let (mut first, mut second) = (queue(), queue());
+        for _ in 0..3 {
+            first.push(text(100).requested(), 0).unwrap();
+        }
+        assert_eq!(first.push(text(100).requested(), 0), Err(Full), "two beside the limit, and one in it");
+        second.push(text(50).requested(), 0).unwrap();
+        second.push(text(50).requested(), 0).unwrap();
+        assert_eq!(second.push(text(100), 0), Err(Full));
+        first.advance(250);
+        second.push(text(100).requested(), 0).unwrap();
+        first.abandon();
+        drop(second);
+        let mut third = queue();
+        for _ in 0..2 {
+            third.push(text(100).requested(), 0).unwrap();
+        }
+        third.end();
+        drop(first);
+        assert!(pages.take(250), "all of it was given back");
+    }
+
+    #[test]
     fn ephemeral_frames_go_first_and_the_oldest_of_them() {
-        let mut outbox = Outbox::new(100);
+        let mut outbox = outbox(100);
         for frame in [text(20), passing(30), passing(40)] {
             outbox.push(frame, 0).unwrap();
         }
@@ -220,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_half_written_frame_survives_everything() {
-        let mut outbox = Outbox::new(100);
+        let mut outbox = outbox(100);
         outbox.push(passing(50), 10).unwrap();
         outbox.push(text(50), 0).unwrap();
         assert_eq!(outbox.push(text(50), 0), Err(Full));
@@ -231,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_large_frame_passes_an_empty_queue() {
-        let mut outbox = Outbox::new(100);
+        let mut outbox = outbox(100);
         outbox.push(text(120), 0).unwrap();
         assert_eq!(outbox.push(text(4), 0), Err(Full));
         outbox.abandon();
@@ -243,7 +308,7 @@ mod tests {
 
     #[test]
     fn only_the_last_pong_waits() {
-        let mut outbox = Outbox::new(100);
+        let mut outbox = outbox(100);
         outbox.push(text(30), 10).unwrap();
         outbox.push(text(30), 0).unwrap();
         for payload in [&b"one"[..], b"two!"] {
@@ -257,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_burst_leaves_no_memory_behind() {
-        let mut outbox = Outbox::new(1 << 20);
+        let mut outbox = outbox(1 << 20);
         (0..1000).for_each(|_| outbox.push(text(10), 0).unwrap());
         outbox.advance(10_000);
         assert!(outbox.is_empty() && outbox.queue.capacity() <= KEPT);
@@ -285,7 +350,7 @@ mod tests {
         /// The bytes written are always whole frames in a row, and the count of bytes is right.
         #[test]
         fn the_wire_stays_whole(ops in ops()) {
-            let mut outbox = Outbox::new(200);
+            let mut outbox = outbox(200);
             let mut wire = Vec::new();
             for op in ops {
                 match op {

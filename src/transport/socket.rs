@@ -20,9 +20,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long the kernel keeps trying to send to a peer that does not answer.
-const PEER_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How a connection ended, or is ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -70,14 +67,11 @@ pub struct Socket {
 impl Socket {
     /// Takes over a stream after the handshake; `early` is what the client sent right behind it.
     pub fn new(stream: TcpStream, early: Bytes, config: &SocketConfig) -> Rc<Self> {
-        let options = SockRef::from(&stream);
-        // Neither is needed for correctness, and a socket the peer reset just now refuses both.
-        let _ = options.set_tcp_nodelay(true);
-        #[cfg(target_os = "linux")]
-        let _ = options.set_tcp_user_timeout(Some(PEER_TIMEOUT));
+        // Not needed for correctness, and a socket the peer reset just now refuses it.
+        let _ = SockRef::from(&stream).set_tcp_nodelay(true);
         Rc::new(Self {
             stream: RefCell::new(Some(stream)),
-            outbox: RefCell::new(Outbox::new(config.queue_bytes)),
+            outbox: RefCell::new(Outbox::new(config.queue_bytes, config.pages.clone())),
             intake: Intake::new(FrameGuard::new(config.frame_limit, config.binary), early),
             driver: RefCell::new(None),
             close_timeout: config.close_timeout,
@@ -206,11 +200,11 @@ impl Socket {
     pub(super) fn release(&self, reset: bool) {
         self.lose();
         self.driver.take();
-        self.outbox.replace(Outbox::new(0));
+        self.outbox.borrow_mut().end();
         if let Some(stream) = self.stream.take()
             && reset
         {
-            // If it fails, TCP_USER_TIMEOUT does the same later.
+            // If it fails, the TCP_USER_TIMEOUT that the server set does the same later.
             let _ = stream.set_zero_linger();
         }
     }

@@ -18,8 +18,8 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a client may take to read the answer to its handshake.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to read the answer to its handshake; only then is it let in.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a refused client may take to end the connection.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);

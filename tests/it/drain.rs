@@ -156,6 +156,20 @@ async fn an_admin_drains_an_instance() {
 }
 
 #[tokio::test]
+async fn the_first_signal_after_an_admins_drain_lets_it_go_on() {
+    let mut server = server().env("INSTANCE_ID", "api-1").env("HUBBUB__DRAIN__GRACE_MS", 60_000).start();
+    let _client = server.guest("Ana").await;
+    let answer = server.post_as("/api/instances/api-1/drain", &token::admin(), json!({})).await;
+    assert_eq!(answer.status, 202);
+    until("the drain to begin", async || (server.get("/health").await.status == 503).then_some(())).await;
+    server.term();
+    until("the signal to be heard", async || server.log().contains("SIGTERM").then_some(())).await;
+    assert_eq!(server.get("/health").await.json["status"], "draining");
+    server.term();
+    assert_eq!(server.exit_code(), Some(1));
+}
+
+#[tokio::test]
 async fn who_was_drained_comes_back_without_a_gap() {
     let mut server = server().start();
     let mut ana = server.guest("Ana").await;

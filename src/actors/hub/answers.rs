@@ -164,7 +164,12 @@ impl Hub {
         cursor: Cursor,
         limit: usize,
     ) {
-        let recent = self.names.get(&room).and_then(|key| self.room(*key)).and_then(|room| room.recent().cloned());
+        let (kept, now) = (self.config.history, self.now());
+        let known = self.names.get(&room).copied().and_then(|key| self.room_mut(key));
+        let recent = known.and_then(|room| {
+            room.forget_old(&kept, now);
+            room.recent().cloned()
+        });
         match recent.filter(|_| !self.alone) {
             Some(recent) => {
                 let (messages, more) = recent.page(cursor, limit);

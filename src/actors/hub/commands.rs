@@ -15,7 +15,7 @@ use crate::{
     },
     broker::{Append, Change, Link, RETRY_AFTER_MS, Unavailable},
     protocol::{
-        command::{Command, Request, RequestId},
+        command::{Command, Request, RequestId, ban_end},
         error::{ErrorCode, Refusal},
         event::{Ack, Event, LeaveReason},
         ids::{Millis, RoomName, UserId},
@@ -176,7 +176,7 @@ impl Hub {
         if ban_ms == 0 {
             return self.kick_everywhere(connection, id, user, DisconnectCause::Kicked);
         }
-        let until = self.now().saturating_add(ban_ms);
+        let until = ban_end(self.now(), ban_ms);
         let question = Question::Ban { user: user.clone(), until };
         self.ask_for(connection, question, Waiting::Ban { connection, id, user });
     }

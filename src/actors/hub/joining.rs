@@ -149,6 +149,7 @@ impl Hub {
         if let Some(found) = joiner.found.take() {
             return self.place(key, joiner, found);
         }
+        room.forget_old(&self.config.history, self.clock.now_ms());
         // Set with the position, and kept up with it.
         let Some(recent) = room.recent().cloned() else { return self.fail_join(key, joiner, busy()) };
         match &joiner.since {

@@ -4,7 +4,8 @@
 //!
 //! - [`commands`]: what clients ask. [`joining`]: how they come into a room without missing or doubling anything.
 //! - [`answers`]: what the store answers. [`committed`]: what the log brings.
-//! - [`attending`]: presence, typing, and the grace of lost connections. [`draining`]: the end.
+//! - [`attending`]: presence, typing, and the grace of lost connections. [`forgetting`]: what is not kept any more.
+//!   [`draining`]: the end.
 //! - [`queries`]: what HTTP asks. [`lag`]: how late it is.
 //! - [`connections`], [`room`], [`outbox`]: what it keeps.
 
@@ -15,6 +16,7 @@ mod committed;
 mod connections;
 mod dismissed;
 mod draining;
+mod forgetting;
 mod joining;
 mod lag;
 mod outbox;
@@ -36,7 +38,7 @@ use super::{
     messages::{Ask, Asked, Connected, ConnectionId, Delivery, Enlist, Gone, Question, RoomKey, Ticket, WorkerId},
 };
 use crate::{
-    broker::{Appended, BrokerEvents, Link},
+    broker::{Appended, BrokerEvents, HistoryConfig, Link},
     chat::attendance::Change,
     clock::SharedClock,
     metrics::Metrics,
@@ -81,6 +83,8 @@ pub struct HubConfig {
     pub rooms_per_connection: usize,
     /// Most rooms that live on this instance at once.
     pub live_rooms: usize,
+    /// What is kept of each room: nobody is shown more from memory.
+    pub history: HistoryConfig,
 }
 
 /// The hub.
@@ -352,6 +356,7 @@ impl Actor for Hub {
         ctx.set_mailbox_capacity(MAILBOX);
         Self::every(Duration::from_millis(self.config.presence_debounce_ms.max(10)), ctx, || Collect);
         Self::keep_reading(ctx);
+        Self::keep_forgetting(ctx);
         Self::watch_lag(ctx, self.metrics.clone());
     }
 }

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use crate::{
     actors::messages::{ConnectionId, WorkerId},
+    broker::HistoryConfig,
     chat::{attendance::Attendance, position::Track, recent::Recent, throttle::Throttle},
     protocol::{
         command::RequestId,
@@ -246,6 +247,15 @@ impl Room {
     /// Sets the messages as they are now: the log was read at a new position.
     pub(super) fn set_recent(&mut self, recent: Rc<Recent>) {
         self.recent = Some(recent);
+    }
+
+    /// Lets go of the messages that are not `kept` any more.
+    pub(super) fn forget_old(&mut self, kept: &HistoryConfig, now: Millis) {
+        let Some(recent) = &mut self.recent else { return };
+        let (first, since) = (kept.first_kept(recent.position().seq), kept.kept_since(now));
+        if recent.reaches_before(first, since) {
+            Rc::make_mut(recent).forget_before(first, since);
+        }
     }
 
     /// The messages as they are at the room's position.

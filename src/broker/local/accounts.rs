@@ -114,25 +114,22 @@ impl Accounts for LocalBroker {
     }
 
     fn ban(&self, user: UserId, until_ms: Millis) -> Stored<()> {
-        let lifted = until_ms <= self.clock.now_ms();
-        let written = self.write(move |db| {
-            if lifted {
+        let now = self.clock.now_ms();
+        let (bans, noted) = (self.bans.clone(), user.clone());
+        let write = move |db: &Connection| {
+            if until_ms <= now {
                 db.prepare_cached("DELETE FROM bans WHERE user = ?1")?.execute([user.as_str()])
             } else {
                 db.prepare_cached("INSERT OR REPLACE INTO bans (user, expires) VALUES (?1, ?2)")?
                     .execute((user.as_str(), until_ms))
             }
-        });
+        };
+        let written = self.writes.write_then(write, move || bans.note(noted, until_ms, now));
         async move { Ok(written.await.map(drop)?) }.boxed()
     }
 
     fn banned_until(&self, user: UserId, now_ms: Millis) -> Stored<Option<Millis>> {
-        let found = self.readers.read(move |db| {
-            db.prepare_cached("SELECT expires FROM bans WHERE user = ?1 AND expires > ?2")?
-                .query_row((user.as_str(), now_ms), |row| row.get(0))
-                .optional()
-        });
-        async move { Ok(found.await?) }.boxed()
+        future::ready(Ok(self.bans.until(&user, now_ms))).boxed()
     }
 
     fn bans(&self, now_ms: Millis, limit: usize) -> Stored<Vec<(UserId, Millis)>> {

@@ -1,7 +1,7 @@
 //! The store of one instance that stands alone: memory and one SQLite file.
 //!
-//! - [`LocalBroker`] keeps the log, accounts, sessions, bans and read markers in the file; [`LocalPresence`] keeps who
-//!   is where in memory.
+//! - [`LocalBroker`] keeps the log, accounts, sessions, bans and read markers in the file, and the bans in memory too;
+//!   [`LocalPresence`] keeps who is where in memory.
 //! - One thread writes, in groups, each one durable transaction (`synchronous=FULL`); some threads read. Queues before
 //!   both are bounded, and what does not fit is refused at once.
 //! - What is answered has reached the disk. A write that fails leaves nothing behind, is answered `Unavailable` and
@@ -12,6 +12,7 @@
 
 mod accounts;
 mod append;
+mod bans;
 mod config;
 mod directory;
 mod epochs;
@@ -56,6 +57,7 @@ pub use presence::LocalPresence;
 
 use self::{
     append::Log,
+    bans::Bans,
     epochs::Epochs,
     health::Health,
     queue::Sender,
@@ -85,6 +87,7 @@ pub struct LocalBroker {
     writes: Writes,
     readers: Readers,
     epochs: Arc<Epochs>,
+    bans: Arc<Bans>,
     health: Arc<Health>,
     clock: SharedClock,
     secret: [u8; 32],
@@ -109,11 +112,24 @@ impl Writes {
         &self,
         write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> impl Future<Output = Result<T, Unavailable>> + Send + 'static {
+        self.write_then(write, || ())
+    }
+
+    /// The same, and runs `then` before the answer, once it is on the disk, in the order of such writes.
+    fn write_then<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        then: impl FnOnce() + Send + 'static,
+    ) -> impl Future<Output = Result<T, Unavailable>> + Send + 'static {
         let (reply, answer) = oneshot::channel();
         let write = Box::new(move |db: &Connection| {
             let value = write(db)?;
-            // Whoever stopped waiting does not want to know.
-            Ok(Box::new(move || drop(reply.send(value))) as Reply)
+            let reply = move || {
+                then();
+                // Whoever stopped waiting does not want to know.
+                drop(reply.send(value));
+            };
+            Ok(Box::new(reply) as Reply)
         });
         // Refused or rolled back: the reply's sender is gone.
         drop(self.0.try_send(1, Job::Write(write)));
@@ -140,6 +156,7 @@ impl LocalBroker {
         let lock = file::lock(file)?;
         let db = file::open_writer(&config, new_epoch)?;
         let secret = file::read_secret(&db, file)?;
+        let bans = Arc::new(Bans::load(&db, file, clock.now_ms())?);
         let connections = (0..config.readers.max(1)).map(|_| file::open_reader(file)).collect::<Result<_, _>>()?;
         let no_thread = |source| OpenError::Thread { file: file.clone(), source };
         let readers = Readers::start(connections, config.read_queue_length).map_err(no_thread)?;
@@ -163,6 +180,7 @@ impl LocalBroker {
             writes: Writes(Arc::new(sender)),
             readers,
             epochs,
+            bans,
             health,
             clock,
             secret,
@@ -173,7 +191,7 @@ impl LocalBroker {
     }
 
     /// Takes nothing more, finishes what was accepted, folds the write-ahead log into the file and lets go of it.
-    /// Blocks for as long as that takes; a second call does nothing. Afterwards everything is `Unavailable`.
+    /// Blocks for as long as that takes; a second call does nothing. Afterwards everything but who is banned is `Unavailable`.
     pub fn shut_down(&self) {
         self.closing.store(true, Ordering::Release);
         self.writes.0.close();

@@ -1,5 +1,7 @@
 //! `history`: pages both ways.
 
+use std::time::Duration;
+
 use super::joining::{fill, unlimited};
 use crate::support::*;
 
@@ -86,4 +88,21 @@ async fn history_outlives_the_server() {
     let next = client.send_acked("global", "next").await;
     assert_eq!(next["seq"], 2);
     assert!(next["ts"].as_u64() >= ack["ts"].as_u64());
+}
+
+#[tokio::test]
+async fn who_joins_is_not_shown_what_is_not_kept_any_more() {
+    let server = Server::setup().env("HUBBUB__HISTORY__MAX_ENTRIES", 3).env("HUBBUB__HISTORY__MAX_AGE", 4_000).start();
+    let mut ana = server.guest("Ana").await;
+    // The room is open from here on, and what is said is in memory.
+    for _ in 0..5 {
+        ana.send_acked("global", "hi").await;
+    }
+    let mut bob = server.dial().rooms("").enter().await;
+    let joined = bob.join("global").await;
+    assert_eq!((numbers(&joined), &joined["seq"]), (vec![3, 4, 5], &json!(5)));
+    tokio::time::sleep(Duration::from_millis(4_100)).await;
+    let mut eve = server.dial().rooms("").enter().await;
+    let joined = eve.join("global").await;
+    assert_eq!((numbers(&joined), &joined["seq"]), (vec![], &json!(5)));
 }

@@ -28,6 +28,16 @@ async fn a_kick_closes_every_connection_and_bans() {
 }
 
 #[tokio::test]
+async fn the_longest_ban_ends_when_numbers_do() {
+    let server = Server::with_jwt().start();
+    let mut admin = server.dial().bearer(&token::admin()).enter().await;
+    let longest = (1_u64 << 53) - 1;
+    admin.acked(json!({"type": "kick", "userId": "g:eve", "banMs": longest})).await;
+    let bans = server.get_as("/api/bans", &token::admin()).await;
+    assert_eq!(bans.json["bans"][0]["until"], longest);
+}
+
+#[tokio::test]
 async fn a_kick_without_a_ban_only_closes() {
     let server = Server::with_jwt().start();
     let mut admin = server.dial().bearer(&token::admin()).enter().await;

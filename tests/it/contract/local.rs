@@ -293,6 +293,21 @@ async fn a_full_queue_refuses_at_once() {
 }
 
 #[tokio::test]
+async fn who_is_banned_is_known_whatever_is_read() {
+    let mut local = Local::new();
+    (local.config.readers, local.config.read_queue_length) = (1, 1);
+    let store = local.open().await;
+    let banned = ana();
+    store.accounts.ban(banned.id.clone(), u64::MAX >> 11).await.unwrap();
+    for _ in 0..100 {
+        // Asked, and not waited for.
+        let reads = [(); 50].map(|()| store.broker.history(fresh_room(), Cursor::Latest {}, 9));
+        assert!(store.accounts.banned_until(banned.id.clone(), 1).await.unwrap().is_some());
+        drop(reads);
+    }
+}
+
+#[tokio::test]
 async fn shutting_down_finishes_what_was_accepted() {
     let local = Local::new();
     let (broker, mut events) = local.try_open().unwrap();
