@@ -27,7 +27,7 @@ impl Hub {
     /// A connection no longer stands in a room. One that was lost counts on for the grace, one that is expected on another
     /// instance until then.
     pub(super) fn depart(&mut self, key: RoomKey, user: &UserId, reason: LeaveReason, back_by: Option<Millis>) {
-        let until = self.now() + self.config.grace_ms;
+        let until = self.elapsed() + self.config.grace_ms;
         let draining = self.draining.is_some();
         let Some(room) = self.room_mut(key) else { return };
         if reason == LeaveReason::Lost && !draining {
@@ -42,7 +42,7 @@ impl Hub {
     /// Tells the store who came and went in each room since the last time.
     pub(super) fn collect_presence(&mut self) {
         self.end_graces();
-        let now = self.now();
+        let now = self.elapsed();
         let mut keys = std::mem::take(&mut self.unsettled);
         keys.sort_unstable();
         keys.dedup();
@@ -67,7 +67,7 @@ impl Hub {
     /// Tells the store who came to and went from a room. Everyone else hears of it when a collection is `due`; in between
     /// it is told only for those who ask who is there.
     pub(super) fn tell_presence(&mut self, key: RoomKey, due: bool) {
-        let now = self.now();
+        let now = self.elapsed();
         let Some(room) = self.room_mut(key) else { return };
         if room.presence_asked {
             return self.unsettled.push(key);
@@ -127,7 +127,7 @@ impl Hub {
     /// Another instance tells what passes in a room.
     pub(super) fn told(&mut self, name: &RoomName, telling: Telling) {
         let Some(&key) = self.names.get(name) else { return };
-        let (now, detail_limit) = (self.now(), self.config.detail_limit);
+        let (now, detail_limit) = (self.elapsed(), self.config.detail_limit);
         let Some(room) = self.room_mut(key) else { return };
         let told = room.attendance.counts().total() <= detail_limit;
         match telling {
@@ -159,7 +159,7 @@ impl Hub {
 
     /// Tells everyone in a room how many they are, if that is not what they were told last, and who came and went.
     fn announce(&mut self, key: RoomKey) {
-        let (now, detail_limit, stale) = (self.now(), self.config.detail_limit, self.link == Link::Down);
+        let (now, detail_limit, stale) = (self.elapsed(), self.config.detail_limit, self.link == Link::Down);
         let Some(room) = self.room_mut(key) else { return };
         let (name, before, counts) = (room.name.clone(), room.announced, room.attendance.counts());
         let (entered, gone) = (std::mem::take(&mut room.entered), std::mem::take(&mut room.left));
@@ -201,7 +201,7 @@ impl Hub {
     }
 
     fn end_graces(&mut self) {
-        let now = self.now();
+        let now = self.elapsed();
         // All graces are as long, so the first to end is in front.
         while let Some(grace) = self.graces.pop_front_if(|grace| grace.until <= now) {
             self.end_grace(&grace, LeaveReason::Lost);
@@ -230,7 +230,7 @@ impl Hub {
             Ok((key, known)) => (key, known.user.clone()),
             Err(refusal) => return self.refuse(connection, id, Some(name), refusal),
         };
-        let (now, detail_limit) = (self.now(), self.config.detail_limit);
+        let (now, detail_limit) = (self.elapsed(), self.config.detail_limit);
         if let Some(room) = self.room_mut(key)
             && room.attendance.counts().total() <= detail_limit
             && room.typing.pass(&user.id, TYPING_INTERVAL_MS, now)
@@ -243,7 +243,7 @@ impl Hub {
 
     /// A client has read up to an entry, and its marker says so.
     pub(super) fn has_read(&mut self, connection: ConnectionId, id: Option<RequestId>, name: &RoomName, seq: Seq) {
-        let (now, detail_limit) = (self.now(), self.config.detail_limit);
+        let (now, detail_limit) = (self.elapsed(), self.config.detail_limit);
         if let Ok((key, known)) = self.joined(connection, name) {
             let user = known.user.clone();
             if let Some(room) = self.room_mut(key)

@@ -44,7 +44,7 @@ impl Handler<Drain> for Hub {
 
     fn handle(&mut self, Drain { pace, returns }: Drain, ctx: &mut Self::Context) -> Self::Result {
         let (done, drained) = oneshot::channel();
-        let (now, clients) = (self.now(), self.connections.len());
+        let (now, clients) = (self.elapsed(), self.connections.len());
         let connections: Vec<_> = self.connections.keys().copied().collect();
         let schedule = VecDeque::with_capacity(clients);
         let mut draining = Draining { began: now, schedule, returns, done: Some(done) };
@@ -82,7 +82,7 @@ impl Handler<CloseDue> for Hub {
 impl Hub {
     /// Puts a connection that came after the drain began at its end.
     pub(super) fn schedule_late(&mut self, connection: ConnectionId) {
-        let now = self.now();
+        let now = self.elapsed();
         let Some(draining) = &mut self.draining else { return };
         let at = draining.schedule.back().map_or(now, |(last, _)| (*last).max(now));
         draining.schedule.push_back((at, connection));
@@ -92,7 +92,7 @@ impl Hub {
 
     /// Tells who waits when nobody is left.
     pub(super) fn drained_one(&mut self) {
-        let now = self.now();
+        let now = self.elapsed();
         if self.connections.is_empty()
             && let Some(draining) = &mut self.draining
             && let Some(done) = draining.done.take()
@@ -106,7 +106,7 @@ impl Hub {
     /// where there is no other that could know.
     pub(super) fn expected_back(&self, reconnect_in: Option<Millis>, reason: LeaveReason) -> Option<Millis> {
         let comes_back = !self.alone && matches!(reason, LeaveReason::Drained | LeaveReason::Lost);
-        reconnect_in.filter(|_| comes_back).map(|in_ms| self.now() + in_ms + self.config.grace_ms)
+        reconnect_in.filter(|_| comes_back).map(|in_ms| self.elapsed() + in_ms + self.config.grace_ms)
     }
 
     fn tell_draining(&mut self, connection: ConnectionId, close_in_ms: Millis, reconnect_in_ms: Millis) {
@@ -118,7 +118,7 @@ impl Hub {
     }
 
     fn close_due(&mut self) {
-        let now = self.now();
+        let now = self.elapsed();
         while let Some((_, connection)) =
             self.draining.as_mut().and_then(|draining| draining.schedule.pop_front_if(|(at, _)| *at <= now))
         {

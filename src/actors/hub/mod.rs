@@ -201,6 +201,11 @@ impl Hub {
         self.clock.now_ms()
     }
 
+    /// What durations are counted in.
+    fn elapsed(&self) -> Millis {
+        self.clock.elapsed_ms()
+    }
+
     fn room(&self, key: RoomKey) -> Option<&Room> {
         self.rooms.get(key.0 as usize)
     }
