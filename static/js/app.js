@@ -258,6 +258,11 @@ $('join').addEventListener('submit', (event) => {
   $('text').focus();
 });
 $('leave').addEventListener('click', () => leave(current));
+// As a link it would go to the room of that name.
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  $('text').focus();
+});
 $('show-help').addEventListener('click', () => tell(showHelp()));
 $('show-settings').addEventListener('click', () => tell(showSettings()));
 addEventListener('hashchange', follow);

@@ -38,6 +38,8 @@ async fn somebody_without_a_mouse_chats() {
     .await;
     ana.press(&enter.to_string()).await;
     ana.waits_for("document.activeElement.id === 'text'").await;
+    let room = "return [location.hash, document.querySelector('#rooms [aria-current]').dataset.room]";
+    assert_eq!(ana.script(room).await, json!(["", "global"]), "it leads to no other room");
 
     ana.press(&format!("helo{enter}")).await;
     ana.sees(&["helo"]).await;
