@@ -165,7 +165,7 @@ export class HubbubClient {
   send(room, text, { replyTo } = {}) {
     const joined = this.#rooms.get(room);
     if (!joined) return quiet(Promise.reject(new HubbubError('not_joined', 'Join the room first.', { room })));
-    return quiet(this.#courier.send(joined, text, replyTo));
+    return quiet(this.#courier.send(joined, text.trim(), replyTo));
   }
 
   /** Sends a message that asks or has failed once more. @param {string} key */
@@ -181,7 +181,7 @@ export class HubbubClient {
 
   /** @param {string} room @param {string} messageId @param {string} text @returns {Promise<object>} the `ack` */
   edit(room, messageId, text) {
-    return this.#ask({ type: 'edit', room, messageId, text });
+    return this.#ask({ type: 'edit', room, messageId, text: text.trim() });
   }
 
   /** @param {string} room @param {string} messageId @returns {Promise<object>} the `ack` */
@@ -245,6 +245,7 @@ export class HubbubClient {
   #welcome(event) {
     const changed = event.user.id !== this.#user?.id;
     this.#user = event.user;
+    this.#calls.welcome(event);
     this.#courier.welcome(event);
     this.#emitter.emit('welcome', event);
     for (const room of this.rooms) {

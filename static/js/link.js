@@ -51,7 +51,7 @@ export class Link {
 
   /** @param {object} command */
   send(command) {
-    this.#socket.send(JSON.stringify(command));
+    this.#socket.send(JSON.stringify(command, wellFormed));
   }
 
   /** Ends it from this side, without `onEnd`. */
@@ -94,6 +94,11 @@ export class Link {
     this.#timers.clear(this.#timer);
     this.#timer = this.#timers.set(then, ms);
   }
+}
+
+// Half a character is no JSON to the server: it could not even say which command it refuses.
+function wellFormed(_, value) {
+  return typeof value === 'string' ? value.replace(/\p{Surrogate}/gu, '\uFFFD') : value;
 }
 
 function parse(data) {

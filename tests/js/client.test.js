@@ -391,6 +391,43 @@ test('commands reject with the code of the error, or when the line is lost', asy
   await assert.rejects(client.send('cake', 'x'), { code: 'not_joined' });
 });
 
+test('a text too long for the server is never sent, so that it does not end the connection', async () => {
+  online({ seq: 1, entries: [message(1)] });
+  const most = '😀'.repeat(4_000);
+  client.send('tea', ` ${most}\n`);
+  assert.equal(server().got('message')[0].text, most, 'characters are counted, and trimmed as the server does');
+  reply('message', ack(2));
+  await assert.rejects(client.send('tea', `${most}!`), { code: 'invalid_text', message: /4000.*4001/ });
+  await assert.rejects(client.edit('tea', 'm1', `${most}!`), { code: 'invalid_text' });
+  assert.deepEqual([server().got('message').length, server().got('edit').length], [1, 0]);
+  assert.deepEqual(client.outbox.map(({ state }) => state), ['sent'], 'nobody would ever take it: it is not kept');
+});
+
+test('a text too long that an earlier page kept is refused here, and what is behind it goes on', () => {
+  const kept = { room: 'tea', at: timers.now(), order: 1 };
+  storage.setItem('hubbub.outbox.g:ana/long', JSON.stringify({ ...kept, key: 'long', text: 'x'.repeat(70_000) }));
+  storage.setItem('hubbub.outbox.g:ana/next', JSON.stringify({ ...kept, key: 'next', text: 'short', order: 2 }));
+  online();
+  assert.deepEqual(server().got('message').map(({ text }) => text), ['short']);
+  assert.deepEqual(client.outbox.map(({ state, error }) => `${state} ${error?.code}`), ['failed invalid_text', 'sending undefined']);
+});
+
+test('the server says how long a text may be', async () => {
+  client.join('tea');
+  client.connect();
+  server().say(welcome({ limits: { idempotencyMs: 600_000, text: 3 } }));
+  reply('join', joined());
+  await assert.rejects(client.send('tea', 'four'), { code: 'invalid_text' });
+});
+
+test('half a character goes out as a whole one, which the server can read', () => {
+  online({ seq: 1, entries: [message(1)] });
+  client.send('tea', 'a\ud83d b 😀');
+  client.edit('tea', 'm1', '\ude00');
+  assert.equal(server().got('message')[0].text, 'a\ufffd b 😀');
+  assert.equal(server().got('edit')[0].text, '\ufffd');
+});
+
 test('a room refused is told and forgotten; a temporary refusal is tried again', async () => {
   client.connect();
   server().say(welcome());
