@@ -53,8 +53,11 @@ const log = new LogView({ draw: redraw, older: () => tell(client.history(current
 const pending = new Pending({ retry: (key) => client.retry(key), discard: (key) => client.discard(key) });
 const composer = new Composer({
   send(text, replyTo) {
-    tell(client.send(current, text, { replyTo }));
+    const waiting = client.outbox.length;
+    const sent = tell(client.send(current, text, { replyTo }));
     log.toEnd();
+    // What the outbox took stays there, whatever becomes of it.
+    return client.outbox.length > waiting ? Promise.resolve() : sent;
   },
   edit: (message, text) => tell(client.edit(current, message.id, text)),
   typing: () => client.typing(current),

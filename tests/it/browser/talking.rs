@@ -1,5 +1,7 @@
 //! Two people, and what each sees of the other.
 
+use fantoccini::key::Key;
+
 use super::person::{Person, stored};
 use crate::support::{browser::Driver, *};
 
@@ -73,6 +75,57 @@ async fn what_is_typed_is_never_markup() {
     assert_eq!(ana.script(inline).await, false);
     ana.leave().await;
     bob.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_comes_back_to_the_box() {
+    let mut server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    ana.say("helo").await;
+    ana.sees(&["helo"]).await;
+    let [enter, back, escape] = [Key::Enter, Key::Backspace, Key::Escape].map(|key| char::from(key).to_string());
+    // Pasted, since nobody types that much; in bytes it is more than a frame may have.
+    let paste = "const [text] = arguments; const box = document.querySelector('#text'); box.focus(); box.value = text; \
+        box.dispatchEvent(new Event('input', { bubbles: true }))";
+    let most = "é".repeat(4_000);
+    let long = "é".repeat(40_000);
+    let problem = |says: &str| format!("document.querySelector('#problem').textContent.includes('{says}')");
+
+    ana.script_with(paste, vec![json!(long)]).await;
+    ana.press(&enter).await;
+    ana.waits_for(&problem("40000")).await;
+    ana.waits_for("document.querySelector('#text').value.length === 40000").await;
+    ana.script_with(paste, vec![json!(format!("{most}é"))]).await;
+    ana.press(&enter).await;
+    ana.waits_for(&problem("4001")).await;
+    // As it came back it can be shortened.
+    ana.press(&format!("{back}{enter}")).await;
+    ana.sees(&["helo", &most]).await;
+    ana.waits_for("document.querySelector('#text').value === ''").await;
+
+    let edited = |length: usize| {
+        format!("!document.querySelector('#mode').hidden && document.querySelector('#text').value.length === {length}")
+    };
+    ana.act("helo", "edit").await;
+    ana.script_with(paste, vec![json!(long)]).await;
+    ana.press(&enter).await;
+    ana.waits_for(&problem("40000")).await;
+    ana.waits_for(&edited(40_000)).await;
+    ana.press(&escape).await;
+    ana.waits_for("document.querySelector('#text').value === ''").await;
+    // A server that is away takes no edit either.
+    server.kill9();
+    ana.offline().await;
+    ana.act("helo", "edit").await;
+    ana.say("hello").await;
+    ana.waits_for(&problem("onnect")).await;
+    ana.waits_for(&edited(5)).await;
+    server.restart();
+    ana.online().await;
+    ana.press(&enter).await;
+    ana.sees(&["hello", &most]).await;
+    ana.leave().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
