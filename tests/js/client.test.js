@@ -63,6 +63,17 @@ test('it connects as a new guest, joins by command, and keeps the resume token',
   assert.deepEqual(server().protocols, ['hubbub.v1', 'hubbub.token.resume.1']);
 });
 
+test('without a storage a guest is the same after a lost connection, with what was not sent', () => {
+  client = make({ storage: null });
+  online();
+  client.send('tea', 'hello');
+  server().end(1006);
+  timers.pass(1_000);
+  assert.deepEqual(server().protocols, ['hubbub.v1', 'hubbub.token.resume.1']);
+  server().say(welcome());
+  assert.deepEqual(client.outbox.map(({ text }) => text), ['hello']);
+});
+
 test('a JWT goes before the resume token, and may come from a function', async () => {
   storage.setItem('hubbub.token', 'resume.1');
   client = make({ token: async () => 'a.b.c' });

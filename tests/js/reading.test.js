@@ -160,6 +160,16 @@ test('what was read on another device is read here', () => {
   assert.equal(reading.unread(room).count, 0);
 });
 
+test('without a storage that takes anything a place is still kept, and news once', () => {
+  storage = { getItem: () => null, setItem() { throw new Error('full'); } };
+  openPage();
+  join({ seq: 1, entries: [message(1)] });
+  room.timeline.apply(message(2));
+  assert.equal(reading.seen(room), true);
+  assert.equal(reading.seen(room), false);
+  assert.equal(reading.unread(room).count, 0);
+});
+
 test('a marker that nobody can read is none', () => {
   storage.setItem(`hubbub.read.${ana.id}/tea`, '{broken');
   join({ seq: 2, entries: [message(1), message(2)] });
