@@ -1,4 +1,4 @@
-import { Account } from './account.js';
+import { Account, NAME_KEY } from './account.js';
 import { Announcer } from './announcer.js';
 import { HubbubClient, PAGE_TIMERS } from './client.js';
 import { Composer } from './composer.js';
@@ -32,7 +32,7 @@ const storage = new SafeStorage(pageStorage());
 const url = new URL('chat', location.href);
 url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
 url.search = url.hash = '';
-const client = new HubbubClient(url.href, { name: storage.get('hubbub.name') });
+const client = new HubbubClient(url.href, { name: storage.get(NAME_KEY) });
 
 /** The room in view. */
 let current = '';
@@ -173,7 +173,7 @@ const remembered = () => (storage.get('hubbub.rooms') ?? '').split(' ').filter(i
 
 // The address names the room in view: it can be linked to, and the back button works.
 function follow() {
-  const name = decodeURIComponent(location.hash.slice(1));
+  const name = location.hash.slice(1);
   enter(isRoom(name) ? name : remembered()[0] ?? HOME);
 }
 

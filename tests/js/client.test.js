@@ -339,6 +339,31 @@ test('an expired resume token is dropped for a new guest; a refused JWT stops', 
   assert.equal(client.state.status, 'stopped');
 });
 
+test('a kept token that cannot be a subprotocol is dropped for a new guest', async () => {
+  storage.setItem('hubbub.token', 'two words');
+  client.connect();
+  await settled();
+  assert.equal(client.state.status, 'waiting');
+  timers.pass(1_000);
+  await settled();
+  assert.deepEqual(server().protocols, ['hubbub.v1']);
+  server().say(welcome());
+  assert.equal(storage.getItem('hubbub.token'), 'resume.1');
+});
+
+test('a name the server does not take is not asked for again', async () => {
+  refusal = refuse(400, 'invalid_argument');
+  client.connect({ name: 'A\u200b' });
+  server().end(1006);
+  await settled();
+  assert.deepEqual([client.state.status, client.state.reason, client.state.message], ['stopped', 'invalid_argument', 'A sentence.']);
+  timers.pass(60_000);
+  assert.equal(Socket.all.length, 1);
+  client.connect({ name: null });
+  server().say(welcome());
+  assert.equal(client.state.status, 'online');
+});
+
 test('out of reach it tries ever more slowly, and a connection that holds starts over', async () => {
   const waits = [];
   client.connect();

@@ -44,6 +44,7 @@ export function fakeWebSocket() {
     sent = [];
     closed = null;
     constructor(url, protocols) {
+      if (protocols.some((each) => /[^\w!#$%&'*+.^`|~-]/.test(each))) throw new SyntaxError('no subprotocol');
       Object.assign(this, { url, protocols });
       FakeWebSocket.all.push(this);
     }
