@@ -67,18 +67,22 @@ new Account(client, storage);
 
 function draw() {
   const room = client.room(current);
+  status.show(room);
+  people.show(room?.presence ?? null, client.user?.id);
+  if (room) drawRoom(room);
+  // After the room in view: what is seen there is not unread.
   const counts = client.rooms.map((each) => ({ name: each.name, ...reading.unread(each) }));
   const total = counts.reduce((sum, { count, mentions: called }) => ({ count: sum.count + count, mentions: sum.mentions + called }), { count: 0, mentions: 0 });
-  status.show(room);
   rooms.show(counts, current);
-  people.show(room?.presence ?? null, client.user?.id);
   document.title = pageTitle(current, total);
-  if (!room) return;
+}
+
+function drawRoom(room) {
   const items = client.outbox.filter((item) => item.room === current);
   pending.show(unstored(items, room));
   log.show(room, client.user, reading.divider);
   $('empty').hidden = !room.live || room.timeline.messages.length + items.length > 0;
-  if (looking() && log.atEnd && room.live && reading.seen(room)) redraw();
+  if (looking() && log.atEnd && room.live) reading.seen(room);
 }
 
 // Its event may be there before the answer to it.

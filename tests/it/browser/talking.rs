@@ -132,20 +132,34 @@ async fn what_is_refused_comes_back_to_the_box() {
 async fn what_is_said_in_another_room_is_counted_there() {
     let server = Server::start();
     let driver = Driver::start();
+    let mut bob = server.dial().query("name=Bob").rooms("global,tea,cake").enter().await;
     let ana = Person::arrive(&driver, &server, "Ana").await;
     ana.enter("tea").await;
     ana.say("any biscuits?").await;
     ana.sees(&["any biscuits?"]).await;
     ana.enter("global").await;
-    let mut bob = server.dial().query("name=Bob").rooms("tea").enter().await;
+    // Numbers must not take a room from under the hand.
+    ana.waits_for("window.offered = document.querySelector('#known [href=\"#cake\"]')").await;
+    ana.script("offered.focus()").await;
     bob.send_acked("tea", "two left").await;
     bob.send_acked("tea", "@Ana one left").await;
     ana.waits_for("document.querySelector('#rooms [data-room=tea] .unread')?.textContent === '2'").await;
     ana.waits_for("document.querySelector('#rooms [data-room=tea] .called')?.textContent === '1'").await;
     ana.waits_for("document.title.includes('2') || document.title.includes('1')").await;
+    assert_eq!(ana.script("return offered === document.activeElement").await, true);
     ana.sees(&[]).await;
+    // What is read as it comes is never counted.
+    let counted = "window.counted = 0; const rooms = document.querySelector('#rooms'); \
+        const look = () => (counted += rooms.querySelectorAll('[aria-current] .unread').length); \
+        new MutationObserver(look).observe(rooms, { childList: true, subtree: true });";
+    ana.script(counted).await;
+    bob.send_acked("global", "hello").await;
+    ana.sees(&["hello"]).await;
+    bob.send_acked("tea", "none left").await;
+    ana.waits_for("document.querySelector('#rooms [data-room=tea] .unread')?.textContent === '3'").await;
+    assert_eq!(ana.script("return counted").await, 0);
     ana.click("#rooms [data-room=tea]").await;
-    ana.sees(&["any biscuits?", "two left", "@Ana one left"]).await;
+    ana.sees(&["any biscuits?", "two left", "@Ana one left", "none left"]).await;
     // A line stands where reading stopped.
     ana.waits_for("document.querySelector('#log .first-unread .text')?.textContent === 'two left'").await;
     ana.waits_for("document.querySelector('#rooms [data-room=tea] .unread') === null").await;
