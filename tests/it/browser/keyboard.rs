@@ -87,6 +87,46 @@ async fn messages_are_answered_and_rooms_changed_by_keys() {
     ana.leave().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_focus_stays_among_the_messages() {
+    let limits = ["COMMANDS", "MESSAGES"].map(|name| format!("HUBBUB__LIMITS__{name}_PER_SECOND"));
+    let server = limits.iter().fold(Server::setup(), |setup, name| setup.env(name, 0)).start();
+    let mut bob = server.guest("Bob").await;
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    let sent = bob.send_acked("global", "first").await;
+    let react = async |bob: &mut Client, emoji: &str| {
+        let on = json!({"type": "react", "messageId": sent["messageId"], "emoji": emoji, "on": true});
+        assert_eq!(bob.ask(on).await["type"], "ack");
+        ana.waits_for(&format!("document.querySelector('#log [data-emoji=\"{emoji}\"]')")).await;
+    };
+    react(&mut bob, "👍").await;
+    react(&mut bob, "🎂").await;
+    let [alt, release, tab, end] = [Key::Alt, Key::Null, Key::Tab, Key::End].map(char::from);
+    ana.press(&format!("{alt}m{release}{tab}{tab}")).await;
+    let on_cake = "document.activeElement.dataset.emoji === '🎂'";
+    ana.waits_for(on_cake).await;
+    // A message that changes is built anew, with what was focused in it and all that can be tabbed to.
+    react(&mut bob, "🚀").await;
+    ana.waits_for(on_cake).await;
+    ana.press(&tab.to_string()).await;
+    ana.waits_for("document.activeElement.dataset.emoji === '🚀'").await;
+
+    // Of those that are followed the old ones leave the page.
+    ana.press(&format!("{alt}m{release}")).await;
+    let text = "document.activeElement.closest('#log > li')?.querySelector('.text').textContent";
+    ana.waits_for(&format!("{text} === 'first'")).await;
+    for number in 1..=130 {
+        bob.send_acked("global", &format!("number {number}")).await;
+    }
+    ana.waits_for("document.querySelector('#log > li:last-child .text').textContent === 'number 130'").await;
+    ana.waits_for("!document.querySelector('#log').textContent.includes('first')").await;
+    ana.waits_for(&format!("{text}?.startsWith('number ')")).await;
+    ana.press(&end.to_string()).await;
+    ana.waits_for(&format!("{text} === 'number 130'")).await;
+    ana.leave().await;
+}
+
 /// The names that are offered to the box, as a screen reader is told of them: the one marked first, then all.
 const OFFERED: &str = "(() => {
     const box = document.querySelector('#text');
