@@ -1,4 +1,5 @@
 import { $ } from './dom.js';
+import { isComposing } from './shortcuts.js';
 
 /** Rows the box grows to. */
 const ROWS_MAX = 8;
@@ -67,7 +68,7 @@ export class Composer {
   }
 
   #key(event) {
-    if (event.isComposing) return; // Enter then belongs to the input method
+    if (isComposing(event)) return;
     if (event.key === 'Enter' && !event.shiftKey) this.#submit(event);
     else if (event.key === 'Escape' && this.#mode) this.cancel();
     else if (event.key === 'ArrowUp' && !event.altKey && this.#text.value === '' && this.#acts.lastOwn()) {

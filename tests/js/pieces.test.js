@@ -158,6 +158,7 @@ test('keys do what the list says, and in a field characters are text', () => {
   assert.equal(match(key('r'), { ...page, inMessage: true }), 'reply');
   assert.equal(match(key('r', { ctrlKey: true }), { ...page, inMessage: true }), null, 'that reloads the page');
   assert.equal(match(key('?', { isComposing: true }), page), null);
+  assert.equal(match(key('?', { keyCode: 229 }), page), null, 'Safari says it like this');
   assert.ok(SHORTCUTS.flatMap(([, keys]) => keys).every(({ keys, says }) => keys.length > 0 && says));
 });
 
