@@ -276,10 +276,12 @@ export class HubbubClient {
   #joined(event) {
     const room = this.#rooms.get(event.room);
     if (!room) return; // left meanwhile
+    const epoch = room.timeline.position?.epoch;
     const { outcome, applied } = room.timeline.joined(event);
     if (outcome === 'breach') return this.#position(room, null);
     room.presence = event.presence ?? room.presence;
-    room.read = event.read ?? room.read;
+    // A marker counts in its epoch only.
+    room.read = event.read ?? (outcome === 'reset' && event.epoch !== epoch ? undefined : room.read);
     room.provisional = outcome === 'provisional';
     if (outcome === 'reset') {
       event.entries.forEach((entry) => this.#seen(entry));

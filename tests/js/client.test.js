@@ -141,6 +141,14 @@ test('a new epoch, unasked, replaces the copy', () => {
   assert.deepEqual(server().got('join')[0].since, { epoch: 'e2', seq: 1 });
 });
 
+test('how far one has read says nothing in another epoch', () => {
+  online({ seq: 9, read: 9, entries: [message(9)] });
+  server().say(joined({ seq: 9, entries: [message(9)] }));
+  assert.equal(client.room('tea').read, 9, 'in the same it stays');
+  server().say(joined({ epoch: 'e2', seq: 1, entries: [message(1)] }));
+  assert.equal(client.room('tea').read, undefined);
+});
+
 test('an ack lost on the way: the same key goes again and the message is there once', async () => {
   online();
   const sent = client.send('tea', 'hello');
