@@ -61,7 +61,7 @@ export class LogView {
     this.#log.addEventListener('focusout', ({ relatedTarget }) => relatedTarget && !this.#log.matches(':hover') && this.#left(relatedTarget));
     let pressing = false;
     this.#log.addEventListener('pointerdown', () => (pressing = true));
-    addEventListener('pointerup', () => (pressing = false));
+    for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => (pressing = false));
     this.#log.addEventListener('focusin', ({ target }) => {
       this.pointedAt = pressing;
       this.#focused(itemOf(target));
