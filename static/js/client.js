@@ -197,7 +197,8 @@ export class HubbubClient {
   /** Says that the user is typing; call it on every key, it passes on what the server would. @param {string} room */
   typing(room) {
     const now = this.#timers.now();
-    if (this.state.status !== 'online' || now - (this.#typed.get(room) ?? -Infinity) < TYPING_MS) return;
+    // A clock that was set back is no reason to keep it quiet.
+    if (this.state.status !== 'online' || Math.abs(now - (this.#typed.get(room) ?? -Infinity)) < TYPING_MS) return;
     this.#typed.set(room, now);
     this.#connection.send({ type: 'typing', room });
   }

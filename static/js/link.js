@@ -42,8 +42,9 @@ export class Link {
     this.#heardAt = this.#timers.now();
     // A timer for each of a thousand messages a second would be dear: one looks when the last of them was.
     const look = () => {
-      const quiet = Math.max(0, this.#timers.now() - this.#heardAt);
-      if (quiet < longest) this.#wait(longest - quiet, look);
+      const quiet = this.#timers.now() - this.#heardAt;
+      // A clock that was set back says nothing: one asks.
+      if (quiet >= 0 && quiet < longest) this.#wait(longest - quiet, look);
       else this.#ask(look);
     };
     this.#wait(longest, look);

@@ -416,6 +416,15 @@ test('silence: a ping after heartbeat and five seconds, a new connection after f
   assert.equal(server().closed, 'none');
 });
 
+test('a dead line is found also when the clock is set back', () => {
+  online();
+  timers.setClock(-3_600_000);
+  timers.pass(30_000);
+  assert.equal(server().got('ping').length, 1);
+  timers.pass(5_000);
+  assert.equal(client.state.status, 'waiting');
+});
+
 test('a server that never says welcome is given up', async () => {
   client.connect();
   timers.pass(15_000);
@@ -513,6 +522,9 @@ test('typing is passed on once in three seconds', () => {
   timers.pass(3_000);
   client.typing('tea');
   assert.equal(server().got('typing').length, 2);
+  timers.setClock(-3_600_000);
+  client.typing('tea');
+  assert.equal(server().got('typing').length, 3);
 });
 
 test('degraded and restored show in the state; a provisional join is followed by the real one', () => {

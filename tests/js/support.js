@@ -5,12 +5,18 @@ export class FakeTimers {
   #now = 1_700_000_000_000;
   #due = new Map();
   #last = 0;
+  #set = 0;
   set = (then, ms) => {
     this.#due.set(++this.#last, { at: this.#now + ms, then });
     return this.#last;
   };
   clear = (timer) => void this.#due.delete(timer);
-  now = () => this.#now;
+  now = () => this.#now + this.#set;
+
+  /** Somebody sets the clock: what is due is due as before. */
+  setClock(ms) {
+    this.#set += ms;
+  }
 
   /** Runs everything that falls due within `ms`, in order. */
   pass(ms) {
