@@ -248,7 +248,7 @@ client.on('message', (message) => {
     people.heard(message.from);
     if (!own) announcer.add(message);
   }
-  if (!own && mentions(message.text, client.user?.name)) notify(storage, message, message.room);
+  if (!own && mentions(message.text, client.user?.name)) notify(storage, message, () => reading.has(message));
   redraw();
 });
 client.on('error', ({ message }) => {
