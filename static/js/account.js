@@ -1,8 +1,10 @@
-import { $ } from './dom.js';
+import { $, setText } from './dom.js';
 import { Tabs } from './tabs.js';
 
 /** What is written to the storage may reach a tab of another process later than what it is told, milliseconds. */
 const SETTLE_MS = 300;
+/** Where the name is kept that a new guest asks for. */
+export const NAME_KEY = 'hubbub.name';
 
 /**
  * Who one is: a guest by name, or somebody logged in. The session is a cookie the page never sees;
@@ -32,6 +34,7 @@ export class Account {
     });
     $('name').addEventListener('change', () => this.#rename($('name').value.trim()));
     client.on('welcome', ({ user }) => this.#welcome(user));
+    client.on('state', ({ status, reason, message }) => status === 'stopped' && reason === 'invalid_argument' && this.#refused(message));
   }
 
   #isGuest() {
@@ -42,6 +45,7 @@ export class Account {
     this.#show(user);
     const name = this.#wanted;
     this.#wanted = null;
+    if (name !== null) this.#storage.set(NAME_KEY, name);
     // A resumed guest keeps the name in its token; where the server does not take the new one, a new
     // guest gets it.
     if (name && user.role === 'guest' && !user.name.startsWith(name.normalize('NFKC'))) {
@@ -63,17 +67,27 @@ export class Account {
   }
 
   #rename(name) {
-    this.#wanted = name || null;
+    this.#wanted = name;
     this.#changed = true;
-    this.#storage.set('hubbub.name', name);
     this.#client.connect({ name });
+  }
+
+  // A name that the server does not take: on with the one before, or with none where it is that one.
+  #refused(message) {
+    setText($('problem'), message);
+    if (this.#wanted === null) {
+      if (!this.#storage.get(NAME_KEY)) return; // it is not the name
+      this.#storage.remove(NAME_KEY);
+    }
+    this.#wanted = null;
+    this.#client.connect({ name: this.#storage.get(NAME_KEY) });
   }
 
   // Another tab has become somebody: this one too. The token or cookie is there already.
   #follow({ id, name }) {
     const { user, state } = this.#client;
     if (state.status === 'online' && user?.id === id && user.name === name) return;
-    this.#client.connect({ name: this.#storage.get('hubbub.name') });
+    this.#client.connect({ name: this.#storage.get(NAME_KEY) });
   }
 
   async #submit(event, dialog) {

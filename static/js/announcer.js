@@ -10,6 +10,7 @@ export class Announcer {
   #news = [];
   #timer = null;
   #quietUntil = 0;
+  #said = '';
 
   /**
    * @param {(sentence: string) => void} say
@@ -24,7 +25,9 @@ export class Announcer {
   add({ from, text }) {
     // Only the first is ever read out, and only when it stays alone: no need to keep a flood.
     this.#news.push(this.#news.length === 0 ? `${from.name}: ${text.slice(0, TEXT_MAX)}` : '');
-    this.#timer ??= this.#timers.set(() => this.#tell(), Math.max(0, this.#quietUntil - this.#timers.now()));
+    // A clock may be set back meanwhile.
+    const wait = Math.min(EVERY_MS, Math.max(0, this.#quietUntil - this.#timers.now()));
+    this.#timer ??= this.#timers.set(() => this.#tell(), wait);
   }
 
   /** For another room. */
@@ -39,6 +42,9 @@ export class Announcer {
     const count = this.#news.length;
     this.clear();
     this.#quietUntil = this.#timers.now() + EVERY_MS;
-    this.#say(count === 1 ? first : `${count} new messages`);
+    const sentence = count === 1 ? first : `${count} new messages`;
+    // Of a text that stays the same nothing is read out.
+    this.#said = sentence === this.#said ? `${sentence}\u00A0` : sentence;
+    this.#say(this.#said);
   }
 }

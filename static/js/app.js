@@ -1,4 +1,4 @@
-import { Account } from './account.js';
+import { Account, NAME_KEY } from './account.js';
 import { Announcer } from './announcer.js';
 import { HubbubClient, PAGE_TIMERS } from './client.js';
 import { Composer } from './composer.js';
@@ -32,7 +32,7 @@ const storage = new SafeStorage(pageStorage());
 const url = new URL('chat', location.href);
 url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
 url.search = url.hash = '';
-const client = new HubbubClient(url.href, { name: storage.get('hubbub.name') });
+const client = new HubbubClient(url.href, { name: storage.get(NAME_KEY) });
 
 /** The room in view. */
 let current = '';
@@ -53,8 +53,11 @@ const log = new LogView({ draw: redraw, older: () => tell(client.history(current
 const pending = new Pending({ retry: (key) => client.retry(key), discard: (key) => client.discard(key) });
 const composer = new Composer({
   send(text, replyTo) {
-    tell(client.send(current, text, { replyTo }));
+    const waiting = client.outbox.length;
+    const sent = tell(client.send(current, text, { replyTo }));
     log.toEnd();
+    // What the outbox took stays there, whatever becomes of it.
+    return client.outbox.length > waiting ? Promise.resolve() : sent;
   },
   edit: (message, text) => tell(client.edit(current, message.id, text)),
   typing: () => client.typing(current),
@@ -64,18 +67,22 @@ new Account(client, storage);
 
 function draw() {
   const room = client.room(current);
+  status.show(room);
+  people.show(room?.presence ?? null, client.user?.id);
+  if (room) drawRoom(room);
+  // After the room in view: what is seen there is not unread.
   const counts = client.rooms.map((each) => ({ name: each.name, ...reading.unread(each) }));
   const total = counts.reduce((sum, { count, mentions: called }) => ({ count: sum.count + count, mentions: sum.mentions + called }), { count: 0, mentions: 0 });
-  status.show(room);
   rooms.show(counts, current);
-  people.show(room?.presence ?? null, client.user?.id);
   document.title = pageTitle(current, total);
-  if (!room) return;
+}
+
+function drawRoom(room) {
   const items = client.outbox.filter((item) => item.room === current);
   pending.show(unstored(items, room));
   log.show(room, client.user, reading.divider);
   $('empty').hidden = !room.live || room.timeline.messages.length + items.length > 0;
-  if (looking() && log.atEnd && room.live && reading.seen(room)) redraw();
+  if (looking() && log.atEnd && room.live) reading.seen(room);
 }
 
 // Its event may be there before the answer to it.
@@ -170,7 +177,7 @@ const remembered = () => (storage.get('hubbub.rooms') ?? '').split(' ').filter(i
 
 // The address names the room in view: it can be linked to, and the back button works.
 function follow() {
-  const name = decodeURIComponent(location.hash.slice(1));
+  const name = location.hash.slice(1);
   enter(isRoom(name) ? name : remembered()[0] ?? HOME);
 }
 
@@ -241,7 +248,7 @@ client.on('message', (message) => {
     people.heard(message.from);
     if (!own) announcer.add(message);
   }
-  if (!own && mentions(message.text, client.user?.name)) notify(storage, message, message.room);
+  if (!own && mentions(message.text, client.user?.name)) notify(storage, message, () => reading.has(message));
   redraw();
 });
 client.on('error', ({ message }) => {
@@ -258,6 +265,11 @@ $('join').addEventListener('submit', (event) => {
   $('text').focus();
 });
 $('leave').addEventListener('click', () => leave(current));
+// As a link it would go to the room of that name.
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  $('text').focus();
+});
 $('show-help').addEventListener('click', () => tell(showHelp()));
 $('show-settings').addEventListener('click', () => tell(showSettings()));
 addEventListener('hashchange', follow);

@@ -165,7 +165,7 @@ export class HubbubClient {
   send(room, text, { replyTo } = {}) {
     const joined = this.#rooms.get(room);
     if (!joined) return quiet(Promise.reject(new HubbubError('not_joined', 'Join the room first.', { room })));
-    return quiet(this.#courier.send(joined, text, replyTo));
+    return quiet(this.#courier.send(joined, text.trim(), replyTo));
   }
 
   /** Sends a message that asks or has failed once more. @param {string} key */
@@ -181,7 +181,7 @@ export class HubbubClient {
 
   /** @param {string} room @param {string} messageId @param {string} text @returns {Promise<object>} the `ack` */
   edit(room, messageId, text) {
-    return this.#ask({ type: 'edit', room, messageId, text });
+    return this.#ask({ type: 'edit', room, messageId, text: text.trim() });
   }
 
   /** @param {string} room @param {string} messageId @returns {Promise<object>} the `ack` */
@@ -197,7 +197,8 @@ export class HubbubClient {
   /** Says that the user is typing; call it on every key, it passes on what the server would. @param {string} room */
   typing(room) {
     const now = this.#timers.now();
-    if (this.state.status !== 'online' || now - (this.#typed.get(room) ?? -Infinity) < TYPING_MS) return;
+    // A clock that was set back is no reason to keep it quiet.
+    if (this.state.status !== 'online' || Math.abs(now - (this.#typed.get(room) ?? -Infinity)) < TYPING_MS) return;
     this.#typed.set(room, now);
     this.#connection.send({ type: 'typing', room });
   }
@@ -245,6 +246,7 @@ export class HubbubClient {
   #welcome(event) {
     const changed = event.user.id !== this.#user?.id;
     this.#user = event.user;
+    this.#calls.welcome(event);
     this.#courier.welcome(event);
     this.#emitter.emit('welcome', event);
     for (const room of this.rooms) {
@@ -275,10 +277,12 @@ export class HubbubClient {
   #joined(event) {
     const room = this.#rooms.get(event.room);
     if (!room) return; // left meanwhile
+    const epoch = room.timeline.position?.epoch;
     const { outcome, applied } = room.timeline.joined(event);
     if (outcome === 'breach') return this.#position(room, null);
     room.presence = event.presence ?? room.presence;
-    room.read = event.read ?? room.read;
+    // A marker counts in its epoch only.
+    room.read = event.read ?? (outcome === 'reset' && event.epoch !== epoch ? undefined : room.read);
     room.provisional = outcome === 'provisional';
     if (outcome === 'reset') {
       event.entries.forEach((entry) => this.#seen(entry));

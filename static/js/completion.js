@@ -1,6 +1,7 @@
 import { $, element, face, roleBadge } from './dom.js';
 import { fold } from './mentions.js';
 import { nameAt, namesLike } from './naming.js';
+import { isComposing } from './shortcuts.js';
 
 /**
  * Names to pick from while somebody writes `@`: arrows to move, Enter or Tab to take, Escape to leave it. The box is a
@@ -57,7 +58,7 @@ export class Completion {
   }
 
   #key(event) {
-    if (this.#found.length === 0 || event.isComposing || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (this.#found.length === 0 || isComposing(event) || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const count = this.#found.length;
     if (nameAt(this.#text.value, this.#text.selectionStart)?.from !== this.#from) return this.#close();
     if (event.key === 'ArrowDown') this.#mark((this.#at + 1) % count);

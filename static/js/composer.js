@@ -1,4 +1,5 @@
 import { $ } from './dom.js';
+import { isComposing } from './shortcuts.js';
 
 /** Rows the box grows to. */
 const ROWS_MAX = 8;
@@ -13,8 +14,8 @@ export class Composer {
 
   /**
    * @param {object} acts
-   * @param {(text: string, replyTo?: string) => void} acts.send
-   * @param {(message: object, text: string) => void} acts.edit
+   * @param {(text: string, replyTo?: string) => Promise<unknown>} acts.send rejects when it was not even kept
+   * @param {(message: object, text: string) => Promise<unknown>} acts.edit
    * @param {() => void} acts.typing
    * @param {() => object | undefined} acts.lastOwn what the arrow key up edits
    * @param {import('./storage.js').SafeStorage} drafts
@@ -35,39 +36,39 @@ export class Composer {
   /** Another room comes into view, with what was begun there. @param {string} room */
   switch(room) {
     this.#room = room;
-    this.#set(null, '', this.#drafts.get(this.#place) ?? '');
+    this.#set(null, this.#draft());
     this.#text.placeholder = `Write in #${room}`;
   }
 
   /** @param {object} message */
   edit(message) {
-    this.#set({ kind: 'edit', message }, 'Editing your message', message.text);
+    this.#set({ kind: 'edit', message, label: 'Editing your message' }, message.text);
     this.#text.focus();
   }
 
   /** @param {object} message */
   reply(message) {
     const text = this.#mode?.kind === 'edit' ? this.#draft() : this.#text.value;
-    this.#set({ kind: 'reply', message }, `Replying to ${message.from.name}: ${message.text}`, text);
+    this.#set({ kind: 'reply', message, label: `Replying to ${message.from.name}: ${message.text}` }, text);
     this.#text.focus();
   }
 
   /** Back to a new message. */
   cancel() {
-    this.#set(null, '', this.#mode?.kind === 'edit' ? this.#draft() : this.#text.value);
+    this.#set(null, this.#mode?.kind === 'edit' ? this.#draft() : this.#text.value);
     this.#text.focus();
   }
 
-  #set(mode, label, text) {
+  #set(mode, text) {
     this.#mode = mode;
     $('mode').hidden = mode === null;
-    $('mode').querySelector('span').textContent = label;
+    $('mode').querySelector('span').textContent = mode?.label ?? '';
     this.#text.value = text;
     this.#fit();
   }
 
   #key(event) {
-    if (event.isComposing) return; // Enter then belongs to the input method
+    if (isComposing(event)) return;
     if (event.key === 'Enter' && !event.shiftKey) this.#submit(event);
     else if (event.key === 'Escape' && this.#mode) this.cancel();
     else if (event.key === 'ArrowUp' && !event.altKey && this.#text.value === '' && this.#acts.lastOwn()) {
@@ -80,11 +81,18 @@ export class Composer {
     event.preventDefault();
     const text = this.#text.value.trim();
     if (!text) return;
-    const { kind, message } = this.#mode ?? {};
-    this.#set(null, '', kind === 'edit' ? this.#draft() : '');
+    const [room, mode] = [this.#room, this.#mode];
+    const edits = mode?.kind === 'edit';
+    const left = edits ? this.#draft() : '';
+    this.#set(null, left);
     this.#keep();
-    if (kind === 'edit') this.#acts.edit(message, text);
-    else this.#acts.send(text, message?.id);
+    const done = edits ? this.#acts.edit(mode.message, text) : this.#acts.send(text, mode?.message.id);
+    // What was refused comes back, unless something else was begun meanwhile.
+    done.catch(() => {
+      if (this.#room !== room || this.#mode || this.#text.value !== left) return;
+      this.#set(mode, text);
+      this.#keep();
+    });
   }
 
   // An edit is no draft: what was begun before it comes back after.

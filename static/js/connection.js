@@ -112,8 +112,10 @@ export class Connection {
         onEnd: (code) => this.#ended(code),
       });
     } catch {
-      // The token's source failed, or what it gave cannot be a subprotocol.
-      if (attempt === this.#attempt) this.#retry(this.#backoff.next(), 'unauthorized');
+      // The token's source failed, or what it gave cannot be a subprotocol. One that was kept never will be.
+      if (attempt !== this.#attempt) return;
+      if (!this.token) this.forget();
+      this.#retry(this.#backoff.next(), 'unauthorized');
     }
   }
 
@@ -162,7 +164,8 @@ export class Connection {
     const refusal = await askRefusal(this.#options.fetch, this.#target(), this.#offered);
     if (attempt !== this.#attempt) return;
     if (refusal?.status === 401) this.#refusedToken(refusal.message);
-    else if (refusal?.status === 403) this.#become({ status: 'stopped', reason: refusal.code, message: refusal.message });
+    // No use asking the same again: the name cannot be one, or the person may not come.
+    else if (refusal?.status === 400 || refusal?.status === 403) this.#become({ status: 'stopped', reason: refusal.code, message: refusal.message });
     else this.#retry(Math.max(this.#backoff.next(), refusal?.retryAfterMs ?? 0), refusal?.code ?? 'unreachable', refusal?.message);
   }
 

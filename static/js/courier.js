@@ -47,6 +47,8 @@ export class Courier {
    * @returns {Promise<object>} the `ack`
    */
   async send(room, text, replyTo) {
+    const fault = this.#calls.tooLong(text);
+    if (fault) throw fault; // kept, it could only be refused again
     const { key } = this.#outbox.add({ room: room.name, text, replyTo });
     const acked = new Promise((resolve, reject) => this.#senders.set(key, { resolve, reject }));
     this.flush(room);

@@ -1,4 +1,4 @@
-import { element, face, hue, roleBadge } from './dom.js';
+import { element, face, hue, roleBadge, setText } from './dom.js';
 import { nameOfDay, stand, timeOf } from './groups.js';
 import { mentions } from './mentions.js';
 import { textOf } from './text.js';
@@ -17,7 +17,7 @@ export function buildItem(message, { me, quoted, open }) {
   const { id, seq, ts, from, text, deleted, editedTs, provisional, replyTo } = message;
   const own = from.id === me?.id;
   const item = element('li', { tabIndex: -1, data: { id, seq, own: own || undefined, deleted: deleted || undefined, provisional: provisional || undefined } },
-    element('p', { className: 'day' }, nameOfDay(ts, Date.now())),
+    element('p', { className: 'day' }),
     element('p', { className: 'unread-line' }, 'New'),
     face(from),
     element('time', { className: 'gutter', ariaHidden: 'true' }, timeOf(ts)),
@@ -38,8 +38,10 @@ export function buildItem(message, { me, quoted, open }) {
  * @param {import('./timeline.js').Message | null} before
  * @param {boolean} firstNew
  */
-export function placeItem({ classList }, message, before, firstNew) {
+export function placeItem({ classList, firstElementChild: day }, message, before, firstNew) {
   const { newDay, follows } = stand(message, before);
+  // Each time, since today is yesterday after midnight.
+  if (newDay) setText(day, nameOfDay(message.ts, Date.now()));
   classList.toggle('new-day', newDay);
   classList.toggle('follows', follows && !firstNew);
   classList.toggle('first-unread', firstNew);

@@ -42,8 +42,9 @@ export class Link {
     this.#heardAt = this.#timers.now();
     // A timer for each of a thousand messages a second would be dear: one looks when the last of them was.
     const look = () => {
-      const quiet = Math.max(0, this.#timers.now() - this.#heardAt);
-      if (quiet < longest) this.#wait(longest - quiet, look);
+      const quiet = this.#timers.now() - this.#heardAt;
+      // A clock that was set back says nothing: one asks.
+      if (quiet >= 0 && quiet < longest) this.#wait(longest - quiet, look);
       else this.#ask(look);
     };
     this.#wait(longest, look);
@@ -51,7 +52,7 @@ export class Link {
 
   /** @param {object} command */
   send(command) {
-    this.#socket.send(JSON.stringify(command));
+    this.#socket.send(JSON.stringify(command, wellFormed));
   }
 
   /** Ends it from this side, without `onEnd`. */
@@ -94,6 +95,11 @@ export class Link {
     this.#timers.clear(this.#timer);
     this.#timer = this.#timers.set(then, ms);
   }
+}
+
+// Half a character is no JSON to the server: it could not even say which command it refuses.
+function wellFormed(_, value) {
+  return typeof value === 'string' ? value.replace(/\p{Surrogate}/gu, '\uFFFD') : value;
 }
 
 function parse(data) {

@@ -61,7 +61,7 @@ export class LogView {
     this.#log.addEventListener('focusout', ({ relatedTarget }) => relatedTarget && !this.#log.matches(':hover') && this.#left(relatedTarget));
     let pressing = false;
     this.#log.addEventListener('pointerdown', () => (pressing = true));
-    addEventListener('pointerup', () => (pressing = false));
+    for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => (pressing = false));
     this.#log.addEventListener('focusin', ({ target }) => {
       this.pointedAt = pressing;
       this.#focused(itemOf(target));
@@ -123,7 +123,7 @@ export class LogView {
     const message = item && this.#shown.get(item.dataset.id)?.message;
     if (!message) return;
     if (name === 'previous' || name === 'next') this.#step(item, name === 'next');
-    else if (name === 'end') this.toEnd();
+    else if (name === 'end') this.#toNewest();
     else if (name === 'jump') this.#jump(message.replyTo);
     else if (name === 'unfold') this.#unfold(message.id);
     else this.#act(name, message, item);
@@ -160,6 +160,8 @@ export class LogView {
     const { start, end } = this.#span.range(messages);
     const wanted = new Set();
     for (let at = start; at < end; at += 1) wanted.add(messages[at].id);
+    const holder = this.pointedAt ? null : itemOf(document.activeElement);
+    const heir = holder && nearest(holder, wanted);
     for (const [id, { node }] of this.#shown) {
       if (wanted.has(id)) continue;
       node.remove();
@@ -173,6 +175,8 @@ export class LogView {
       if (node !== place) this.#log.insertBefore(node, place);
       previous = node;
     }
+    // A message that goes leaves the focus to the nearest that stays.
+    if (holder && !wanted.has(holder.dataset.id)) (this.#shown.get(heir)?.node ?? previous)?.focus({ preventScroll: true });
     return start;
   }
 
@@ -194,11 +198,11 @@ export class LogView {
     const { activeElement } = document;
     const focused = old.contains(activeElement) ? activeElement : null;
     const tools = old.querySelector('.actions');
-    node.tabIndex = old.tabIndex;
+    if (old.tabIndex === 0) letTab(node);
     old.before(node);
     if (tools) this.#attach(node);
     if (focused === old) node.focus();
-    else if (focused) (node.querySelector(`[data-action="${focused.dataset.action}"]`) ?? node).focus();
+    else if (focused) (sameButton(node, focused.dataset) ?? node).focus();
     old.remove();
   }
 
@@ -264,8 +268,7 @@ export class LogView {
     if (!item) return;
     if (item.tabIndex !== 0) {
       for (const other of this.#log.querySelectorAll(':scope > [tabindex="0"]')) other.tabIndex = -1;
-      item.tabIndex = 0;
-      for (const button of item.querySelectorAll('[tabindex="-1"]')) button.tabIndex = 0;
+      letTab(item);
     }
     if (!this.#toolbar.focused) this.#attach(item);
   }
@@ -302,6 +305,12 @@ export class LogView {
     } else if (down) $('text').focus();
   }
 
+  #toNewest() {
+    this.toEnd();
+    this.show(this.#room, this.#me, this.#divider.after);
+    this.#log.lastElementChild.focus({ preventScroll: true });
+  }
+
   async #jump(id) {
     const room = this.#room;
     if (!id) return;
@@ -319,3 +328,21 @@ export class LogView {
 }
 
 const itemOf = (node) => node.closest('#log > li');
+
+// Of a message that stays that is itself; those after it go first, as they come first when reading on.
+function nearest(item, wanted) {
+  for (const step of ['nextElementSibling', 'previousElementSibling']) {
+    for (let at = item; at; at = at[step]) if (wanted.has(at.dataset.id)) return at.dataset.id;
+  }
+  return null;
+}
+
+function letTab(item) {
+  item.tabIndex = 0;
+  for (const button of item.querySelectorAll('[tabindex="-1"]')) button.tabIndex = 0;
+}
+
+// Of reactions there are many: each is known by its emoji.
+function sameButton(item, { action, emoji }) {
+  return [...item.querySelectorAll('[data-action]')].find(({ dataset }) => dataset.action === action && dataset.emoji === emoji);
+}

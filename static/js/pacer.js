@@ -60,8 +60,14 @@ export class Pacer {
   }
 }
 
-// A page in the background gets no frames, but its title must still tell what is unread.
+// A page in the background gets no frames, also of those it asked for before; its title must still tell what is unread.
 function requestFrame(then) {
-  if (document.visibilityState === 'visible') requestAnimationFrame(then);
-  else setTimeout(then, REST_MAX_MS);
+  const timer = setTimeout(() => {
+    cancelAnimationFrame(frame);
+    then();
+  }, REST_MAX_MS);
+  const frame = requestAnimationFrame(() => {
+    clearTimeout(timer);
+    then();
+  });
 }

@@ -39,6 +39,12 @@ export class Reading {
     return unread(room.timeline.backward(), this.#markers.get(room), this.#client.user);
   }
 
+  /** @param {{room: string, seq?: number}} message @returns {boolean} whether it was read, here or in another tab */
+  has({ room: name, seq }) {
+    const room = this.#client.room(name);
+    return room !== undefined && this.#markers.get(room) >= seq;
+  }
+
   /** A room comes into view. @param {import('./room.js').Room | undefined} room */
   enter(room) {
     this.#fresh = !room?.timeline.position;

@@ -50,11 +50,19 @@ export const SHORTCUTS = [['Everywhere', OF_PAGE], ['In the message box', OF_BOX
  * @returns {string | null} a `does`
  */
 export function match(event, { inMessage, inField }) {
-  if (event.isComposing) return null;
+  if (isComposing(event)) return null;
   // In a field, characters are text.
   const fits = ({ does, fits: test }) => test(event) && !(inField && does === 'help');
   return ((inMessage && OF_MESSAGE.find(fits)) || OF_PAGE.find(fits))?.does ?? null;
 }
+
+/**
+ * Whether a key belongs to an input method: Enter then takes what it offers. Safari ends the composition before it tells
+ * of that key, and has only its code say so.
+ * @param {KeyboardEvent} event
+ * @returns {boolean}
+ */
+export const isComposing = (event) => event.isComposing || event.keyCode === 229;
 
 /** Whether a key writes something. @param {KeyboardEvent} event @returns {boolean} */
 export const isText = ({ key, altKey, ctrlKey, metaKey }) => [...key].length === 1 && key !== ' ' && !altKey && !ctrlKey && !metaKey;

@@ -11,6 +11,7 @@ const FRESH_MS = 15_000;
 export class RoomList {
   #shown = '';
   #known = [];
+  #offered = '';
   #askedAt = -Infinity;
 
   constructor() {
@@ -26,16 +27,7 @@ export class RoomList {
     const now = JSON.stringify([rooms, current]);
     if (now === this.#shown) return;
     this.#shown = now;
-    // The links stay the same elements: one that has the focus must not lose it to a number.
-    const list = $('rooms');
-    const old = new Map([...list.children].map((item) => [item.firstElementChild.dataset.room, item]));
-    rooms.forEach((room, at) => {
-      const item = old.get(room.name) ?? element('li', {}, element('a', { href: `#${room.name}`, data: { room: room.name } }));
-      old.delete(room.name);
-      fill(item.firstElementChild, room, room.name === current);
-      if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null);
-    });
-    old.forEach((item) => item.remove());
+    arrange($('rooms'), rooms, (link, room) => fill(link, room, room.name === current));
     const elsewhere = rooms.filter(({ name }) => name !== current).reduce((sum, { count }) => sum + count, 0);
     $('elsewhere').hidden = elsewhere === 0;
     $('elsewhere').textContent = asBadge(elsewhere);
@@ -58,12 +50,29 @@ export class RoomList {
 
   #more() {
     const joined = [...$('rooms').querySelectorAll('a')].map(({ dataset }) => dataset.room);
-    const rooms = directory(this.#known, joined, $('room').value);
+    const rooms = directory(this.#known, joined, $('room').value).map(({ room, members }) => ({ name: room, members }));
+    const now = JSON.stringify(rooms);
+    if (now === this.#offered) return;
+    this.#offered = now;
     $('more').hidden = rooms.length === 0;
-    $('known').replaceChildren(...rooms.map(({ room, members }) =>
-      element('li', {}, element('a', { href: `#${room}` }, element('span', {}, `# ${room}`),
-        members > 0 ? element('small', { title: `${members} here` }, `${members} here`) : null))));
+    arrange($('known'), rooms, (link, { name, members }) => link.replaceChildren(element('span', {}, `# ${name}`),
+      ...(members > 0 ? [element('small', { title: `${members} here` }, `${members} here`)] : [])));
   }
+}
+
+// The links stay the same elements: one that has the focus, or is just pressed, must not be lost to a number.
+function arrange(list, rooms, show) {
+  const { activeElement } = document;
+  const old = new Map([...list.children].map((item) => [item.firstElementChild.dataset.room, item]));
+  const items = rooms.map((room) => {
+    const item = old.get(room.name) ?? element('li', {}, element('a', { href: `#${room.name}`, data: { room: room.name } }));
+    old.delete(room.name);
+    show(item.firstElementChild, room);
+    return item;
+  });
+  old.forEach((item) => item.remove());
+  items.forEach((item, at) => list.children[at] !== item && list.insertBefore(item, list.children[at] ?? null));
+  if (document.activeElement !== activeElement && list.contains(activeElement)) activeElement.focus(); // it was moved
 }
 
 function fill(link, { name, count, mentions }, current) {

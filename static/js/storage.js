@@ -24,10 +24,11 @@ export function tabStorage() {
 
 /**
  * A storage that never throws. Storage is a convenience (a reload keeps the name and the outbox):
- * a full or forbidden one must not stop the chat.
+ * a full or forbidden one must not stop the chat. What it does not take is kept until the page is left.
  */
 export class SafeStorage {
   #storage;
+  #untaken = new Map();
 
   /** @param {Storage | null} storage anything with the Web Storage interface */
   constructor(storage) {
@@ -36,16 +37,21 @@ export class SafeStorage {
 
   /** @param {string} key @returns {string | null} */
   get(key) {
-    return this.#try((storage) => storage.getItem(key));
+    return this.#untaken.get(key) ?? this.#try((storage) => storage.getItem(key));
   }
 
   /** @param {string} key @param {string} value */
   set(key, value) {
-    this.#try((storage) => storage.setItem(key, value));
+    this.#untaken.set(key, value);
+    this.#try((storage) => {
+      storage.setItem(key, value);
+      this.#untaken.delete(key);
+    });
   }
 
   /** @param {string} key */
   remove(key) {
+    this.#untaken.delete(key);
     this.#try((storage) => storage.removeItem(key));
   }
 
@@ -55,7 +61,7 @@ export class SafeStorage {
    */
   keys(prefix) {
     const all = this.#try((storage) => Array.from({ length: storage.length }, (_, at) => storage.key(at)));
-    return (all ?? []).filter((key) => key?.startsWith(prefix));
+    return [...new Set([...(all ?? []), ...this.#untaken.keys()])].filter((key) => key?.startsWith(prefix));
   }
 
   #try(use) {

@@ -63,6 +63,17 @@ test('it connects as a new guest, joins by command, and keeps the resume token',
   assert.deepEqual(server().protocols, ['hubbub.v1', 'hubbub.token.resume.1']);
 });
 
+test('without a storage a guest is the same after a lost connection, with what was not sent', () => {
+  client = make({ storage: null });
+  online();
+  client.send('tea', 'hello');
+  server().end(1006);
+  timers.pass(1_000);
+  assert.deepEqual(server().protocols, ['hubbub.v1', 'hubbub.token.resume.1']);
+  server().say(welcome());
+  assert.deepEqual(client.outbox.map(({ text }) => text), ['hello']);
+});
+
 test('a JWT goes before the resume token, and may come from a function', async () => {
   storage.setItem('hubbub.token', 'resume.1');
   client = make({ token: async () => 'a.b.c' });
@@ -128,6 +139,14 @@ test('a new epoch, unasked, replaces the copy', () => {
   timers.pass(1_000);
   server().say(welcome());
   assert.deepEqual(server().got('join')[0].since, { epoch: 'e2', seq: 1 });
+});
+
+test('how far one has read says nothing in another epoch', () => {
+  online({ seq: 9, read: 9, entries: [message(9)] });
+  server().say(joined({ seq: 9, entries: [message(9)] }));
+  assert.equal(client.room('tea').read, 9, 'in the same it stays');
+  server().say(joined({ epoch: 'e2', seq: 1, entries: [message(1)] }));
+  assert.equal(client.room('tea').read, undefined);
 });
 
 test('an ack lost on the way: the same key goes again and the message is there once', async () => {
@@ -328,6 +347,31 @@ test('an expired resume token is dropped for a new guest; a refused JWT stops', 
   assert.equal(client.state.status, 'stopped');
 });
 
+test('a kept token that cannot be a subprotocol is dropped for a new guest', async () => {
+  storage.setItem('hubbub.token', 'two words');
+  client.connect();
+  await settled();
+  assert.equal(client.state.status, 'waiting');
+  timers.pass(1_000);
+  await settled();
+  assert.deepEqual(server().protocols, ['hubbub.v1']);
+  server().say(welcome());
+  assert.equal(storage.getItem('hubbub.token'), 'resume.1');
+});
+
+test('a name the server does not take is not asked for again', async () => {
+  refusal = refuse(400, 'invalid_argument');
+  client.connect({ name: 'A\u200b' });
+  server().end(1006);
+  await settled();
+  assert.deepEqual([client.state.status, client.state.reason, client.state.message], ['stopped', 'invalid_argument', 'A sentence.']);
+  timers.pass(60_000);
+  assert.equal(Socket.all.length, 1);
+  client.connect({ name: null });
+  server().say(welcome());
+  assert.equal(client.state.status, 'online');
+});
+
 test('out of reach it tries ever more slowly, and a connection that holds starts over', async () => {
   const waits = [];
   client.connect();
@@ -372,6 +416,15 @@ test('silence: a ping after heartbeat and five seconds, a new connection after f
   assert.equal(server().closed, 'none');
 });
 
+test('a dead line is found also when the clock is set back', () => {
+  online();
+  timers.setClock(-3_600_000);
+  timers.pass(30_000);
+  assert.equal(server().got('ping').length, 1);
+  timers.pass(5_000);
+  assert.equal(client.state.status, 'waiting');
+});
+
 test('a server that never says welcome is given up', async () => {
   client.connect();
   timers.pass(15_000);
@@ -389,6 +442,43 @@ test('commands reject with the code of the error, or when the line is lost', asy
   await assert.rejects(who, { code: 'disconnected' });
   await assert.rejects(client.react('tea', 'm1', '👍'), { code: 'disconnected' });
   await assert.rejects(client.send('cake', 'x'), { code: 'not_joined' });
+});
+
+test('a text too long for the server is never sent, so that it does not end the connection', async () => {
+  online({ seq: 1, entries: [message(1)] });
+  const most = '😀'.repeat(4_000);
+  client.send('tea', ` ${most}\n`);
+  assert.equal(server().got('message')[0].text, most, 'characters are counted, and trimmed as the server does');
+  reply('message', ack(2));
+  await assert.rejects(client.send('tea', `${most}!`), { code: 'invalid_text', message: /4000.*4001/ });
+  await assert.rejects(client.edit('tea', 'm1', `${most}!`), { code: 'invalid_text' });
+  assert.deepEqual([server().got('message').length, server().got('edit').length], [1, 0]);
+  assert.deepEqual(client.outbox.map(({ state }) => state), ['sent'], 'nobody would ever take it: it is not kept');
+});
+
+test('a text too long that an earlier page kept is refused here, and what is behind it goes on', () => {
+  const kept = { room: 'tea', at: timers.now(), order: 1 };
+  storage.setItem('hubbub.outbox.g:ana/long', JSON.stringify({ ...kept, key: 'long', text: 'x'.repeat(70_000) }));
+  storage.setItem('hubbub.outbox.g:ana/next', JSON.stringify({ ...kept, key: 'next', text: 'short', order: 2 }));
+  online();
+  assert.deepEqual(server().got('message').map(({ text }) => text), ['short']);
+  assert.deepEqual(client.outbox.map(({ state, error }) => `${state} ${error?.code}`), ['failed invalid_text', 'sending undefined']);
+});
+
+test('the server says how long a text may be', async () => {
+  client.join('tea');
+  client.connect();
+  server().say(welcome({ limits: { idempotencyMs: 600_000, text: 3 } }));
+  reply('join', joined());
+  await assert.rejects(client.send('tea', 'four'), { code: 'invalid_text' });
+});
+
+test('half a character goes out as a whole one, which the server can read', () => {
+  online({ seq: 1, entries: [message(1)] });
+  client.send('tea', 'a\ud83d b 😀');
+  client.edit('tea', 'm1', '\ude00');
+  assert.equal(server().got('message')[0].text, 'a\ufffd b 😀');
+  assert.equal(server().got('edit')[0].text, '\ufffd');
 });
 
 test('a room refused is told and forgotten; a temporary refusal is tried again', async () => {
@@ -432,6 +522,9 @@ test('typing is passed on once in three seconds', () => {
   timers.pass(3_000);
   client.typing('tea');
   assert.equal(server().got('typing').length, 2);
+  timers.setClock(-3_600_000);
+  client.typing('tea');
+  assert.equal(server().got('typing').length, 3);
 });
 
 test('degraded and restored show in the state; a provisional join is followed by the real one', () => {

@@ -126,6 +126,13 @@ test('a storage that fails, lies or is missing stops nothing', () => {
     const box = open('g:ana', web);
     const { key } = box.add({ room: 'tea', text: 'one' });
     assert.equal(box.take('tea').key, key);
+    box.open('g:ben');
+    box.open('g:ana');
+    assert.deepEqual(states(box), ['one waiting'], 'it is there until the page is left');
+    box.remove(key);
+    box.open('g:ben');
+    box.open('g:ana');
+    assert.deepEqual(box.items, []);
   }
   storage.setItem('hubbub.outbox.g:ana/x', '{"key":');
   storage.setItem('hubbub.outbox.g:ana/y', 'null');

@@ -5,6 +5,7 @@ import { Announcer } from '../../static/js/announcer.js';
 import { directory, isRoom, neighbour } from '../../static/js/directory.js';
 import { COLUMNS, EMOJIS, findEmojis, moveIn } from '../../static/js/emojis.js';
 import { nameOfDay, stand } from '../../static/js/groups.js';
+import { placeItem } from '../../static/js/item.js';
 import { Pacer } from '../../static/js/pacer.js';
 import { Roster, headcount } from '../../static/js/roster.js';
 import { SHORTCUTS, isText, match } from '../../static/js/shortcuts.js';
@@ -35,6 +36,17 @@ test('days have the names people give them', () => {
   assert.ok(nameOfDay(NOON - 400 * DAY, NOON).includes('2025'));
 });
 
+test('today is yesterday after midnight, also where it stands already', (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: NOON });
+  const day = { textContent: '' };
+  const place = () => placeItem({ classList: { toggle() {} }, firstElementChild: day }, message(1, { ts: NOON }), null, false);
+  place();
+  assert.equal(day.textContent, 'Today');
+  t.mock.timers.setTime(NOON + DAY);
+  place();
+  assert.equal(day.textContent, 'Yesterday');
+});
+
 test('a message alone is read out, many are counted, and not too often', () => {
   const timers = new FakeTimers();
   const said = [];
@@ -46,10 +58,27 @@ test('a message alone is read out, many are counted, and not too often', () => {
   assert.deepEqual(said, ['Ben: text 1']);
   timers.pass(1);
   assert.deepEqual(said, ['Ben: text 1', '998 new messages']);
+  timers.setClock(-3_600_000);
   announcer.add(message(1_000));
+  timers.pass(4_000);
+  assert.equal(said.splice(2).length, 1, 'also when the clock was set back');
+  announcer.add(message(1_001));
   announcer.clear();
   timers.pass(60_000);
   assert.equal(said.length, 2, 'of a room that was left nothing is said');
+});
+
+test('what is said again is read out again', () => {
+  const timers = new FakeTimers();
+  const said = [];
+  const announcer = new Announcer((sentence) => said.push(sentence), timers);
+  for (let time = 0; time < 3; time += 1) {
+    announcer.add(message(1));
+    timers.pass(4_000);
+  }
+  assert.equal(said.length, 3);
+  assert.ok(said[1] !== said[0] && said[2] !== said[1], 'the region changes each time');
+  assert.ok(said.every((sentence) => sentence.trim() === 'Ben: text 1'));
 });
 
 test('a room list has other rooms only, fullest first, by what is typed', () => {
@@ -89,6 +118,25 @@ test('what comes within a frame is drawn once', () => {
   frames.pop()();
   pacer.request();
   frames.pop()();
+  assert.equal(drawn, 2);
+});
+
+test('a page that gets no frames any more is drawn all the same, and only once', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const frames = new Map();
+  globalThis.requestAnimationFrame = (then) => (frames.set(frames.size + 1, then), frames.size);
+  globalThis.cancelAnimationFrame = (frame) => frames.delete(frame);
+  t.after(() => ['request', 'cancel'].forEach((name) => delete globalThis[`${name}AnimationFrame`]));
+  let drawn = 0;
+  const pacer = new Pacer(() => (drawn += 1));
+  pacer.request();
+  t.mock.timers.tick(200);
+  assert.equal(drawn, 1, 'hidden between the request and the frame');
+  assert.equal(frames.size, 0);
+  t.mock.timers.tick(1);
+  pacer.request();
+  frames.get(1)();
+  t.mock.timers.tick(1_000);
   assert.equal(drawn, 2);
 });
 
@@ -158,6 +206,7 @@ test('keys do what the list says, and in a field characters are text', () => {
   assert.equal(match(key('r'), { ...page, inMessage: true }), 'reply');
   assert.equal(match(key('r', { ctrlKey: true }), { ...page, inMessage: true }), null, 'that reloads the page');
   assert.equal(match(key('?', { isComposing: true }), page), null);
+  assert.equal(match(key('?', { keyCode: 229 }), page), null, 'Safari says it like this');
   assert.ok(SHORTCUTS.flatMap(([, keys]) => keys).every(({ keys, says }) => keys.length > 0 && says));
 });
 

@@ -3,6 +3,7 @@ import { beforeEach, test } from 'node:test';
 import { Emitter } from '../../static/js/emitter.js';
 import { Markers } from '../../static/js/markers.js';
 import { mentions } from '../../static/js/mentions.js';
+import { notify } from '../../static/js/notify.js';
 import { Reading } from '../../static/js/reading.js';
 import { Room } from '../../static/js/room.js';
 import { SafeStorage } from '../../static/js/storage.js';
@@ -158,6 +159,41 @@ test('what was read on another device is read here', () => {
   assert.equal(reading.unread(room).count, 1);
   client.emit('read', { room: 'tea', user: ana, seq: 2 });
   assert.equal(reading.unread(room).count, 0);
+});
+
+test('without a storage that takes anything a place is still kept, and news once', () => {
+  storage = { getItem: () => null, setItem() { throw new Error('full'); } };
+  openPage();
+  join({ seq: 1, entries: [message(1)] });
+  room.timeline.apply(message(2));
+  assert.equal(reading.seen(room), true);
+  assert.equal(reading.seen(room), false);
+  assert.equal(reading.unread(room).count, 0);
+});
+
+test('nobody is told on the desktop of what they read in another tab', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const shown = [];
+  globalThis.document = { hasFocus: () => false };
+  globalThis.Notification = class {
+    static permission = 'granted';
+    constructor(title, { body }) { shown.push(`${title}: ${body}`); }
+  };
+  t.after(() => ['document', 'Notification'].forEach((name) => delete globalThis[name]));
+  storage.setItem('hubbub.notify', 'on');
+  join({ seq: 1, entries: [message(1)] });
+  const [here, tab] = [reading, new Reading(client, new Markers(new SafeStorage(storage)), timers)];
+  tab.open(ana.id);
+  const comes = (seq) => {
+    room.timeline.apply(message(seq));
+    notify(new SafeStorage(storage), message(seq), () => here.has(message(seq)));
+  };
+  comes(2);
+  tab.seen(room);
+  comes(3);
+  assert.deepEqual(shown, [], 'the other tab has a moment for it');
+  t.mock.timers.tick(1_000);
+  assert.deepEqual(shown, ['Ben in #tea: text 3']);
 });
 
 test('a marker that nobody can read is none', () => {

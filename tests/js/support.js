@@ -5,12 +5,18 @@ export class FakeTimers {
   #now = 1_700_000_000_000;
   #due = new Map();
   #last = 0;
+  #set = 0;
   set = (then, ms) => {
     this.#due.set(++this.#last, { at: this.#now + ms, then });
     return this.#last;
   };
   clear = (timer) => void this.#due.delete(timer);
-  now = () => this.#now;
+  now = () => this.#now + this.#set;
+
+  /** Somebody sets the clock: what is due is due as before. */
+  setClock(ms) {
+    this.#set += ms;
+  }
 
   /** Runs everything that falls due within `ms`, in order. */
   pass(ms) {
@@ -44,6 +50,7 @@ export function fakeWebSocket() {
     sent = [];
     closed = null;
     constructor(url, protocols) {
+      if (protocols.some((each) => /[^\w!#$%&'*+.^`|~-]/.test(each))) throw new SyntaxError('no subprotocol');
       Object.assign(this, { url, protocols });
       FakeWebSocket.all.push(this);
     }

@@ -54,6 +54,30 @@ async fn a_guest_is_the_same_person_in_a_second_tab_and_after_a_reload() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_kept_out_by_a_name_a_token_or_an_address_that_is_none() {
+    let server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive_at(&driver, &server.url("/#50%"), "Ana").await;
+    let name = "document.querySelector('#name').value";
+    let kept = "localStorage.getItem('hubbub.name')";
+    ana.type_into("#name", "Zero\u{200B}width").await;
+    ana.waits_for("document.querySelector('#problem').textContent.includes('zero-width')").await;
+    ana.online().await;
+    ana.waits_for(&format!("{name} === 'Ana' && {kept} === 'Ana'")).await;
+
+    // As an earlier version of the page may have left them.
+    ana.script("localStorage.setItem('hubbub.name', 'Zero\\u200bwidth')").await;
+    ana.browser.page.refresh().await.unwrap();
+    ana.online().await;
+    ana.waits_for(&format!("{name} === 'Ana' && {kept} === null")).await;
+    ana.script("localStorage.setItem('hubbub.token', 'two words')").await;
+    ana.browser.page.refresh().await.unwrap();
+    ana.online().await;
+    ana.waits_for(&format!("{name} !== 'Ana' && {ROLE} === 'guest'")).await;
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_removed_is_told_and_not_taken_back() {
     let server = Server::with_jwt().start();
     let driver = Driver::start();

@@ -38,6 +38,8 @@ async fn somebody_without_a_mouse_chats() {
     .await;
     ana.press(&enter.to_string()).await;
     ana.waits_for("document.activeElement.id === 'text'").await;
+    let room = "return [location.hash, document.querySelector('#rooms [aria-current]').dataset.room]";
+    assert_eq!(ana.script(room).await, json!(["", "global"]), "it leads to no other room");
 
     ana.press(&format!("helo{enter}")).await;
     ana.sees(&["helo"]).await;
@@ -48,6 +50,14 @@ async fn somebody_without_a_mouse_chats() {
     ana.press(&format!("{back}lo{enter}")).await;
     ana.sees(&["hello"]).await;
     ana.waits_for("document.activeElement.id === 'text'").await;
+    // The Enter that takes what an input method offers, as Safari tells of it.
+    ana.press("kana").await;
+    let taken = "const box = document.querySelector('#text'); \
+        box.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })); \
+        return box.value";
+    assert_eq!(ana.script(taken).await, "kana");
+    ana.press(&enter.to_string()).await;
+    ana.sees(&["hello", "kana"]).await;
     ana.leave().await;
 }
 
@@ -60,6 +70,10 @@ async fn messages_are_answered_and_rooms_changed_by_keys() {
     ana.say("second").await;
     ana.sees(&["first", "second"]).await;
     let [alt, release, enter, up] = [Key::Alt, Key::Null, Key::Enter, Key::Up].map(char::from);
+    // A touch that became a scroll points at no message: keys are shortcuts there all the same.
+    let touch = "for (const type of ['pointerdown', 'pointercancel']) \
+        document.querySelector('#log > li').dispatchEvent(new PointerEvent(type, { bubbles: true }))";
+    ana.script(touch).await;
     ana.press(&format!("{alt}m{release}")).await;
     ana.waits_for("document.activeElement.querySelector('.text')?.textContent === 'second'").await;
     ana.press(&up.to_string()).await;
@@ -82,6 +96,46 @@ async fn messages_are_answered_and_rooms_changed_by_keys() {
     ana.press(&format!("{alt}m{release}")).await;
     ana.press("?").await;
     ana.waits_for("document.querySelector('#help').open").await;
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_focus_stays_among_the_messages() {
+    let limits = ["COMMANDS", "MESSAGES"].map(|name| format!("HUBBUB__LIMITS__{name}_PER_SECOND"));
+    let server = limits.iter().fold(Server::setup(), |setup, name| setup.env(name, 0)).start();
+    let mut bob = server.guest("Bob").await;
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    let sent = bob.send_acked("global", "first").await;
+    let react = async |bob: &mut Client, emoji: &str| {
+        let on = json!({"type": "react", "messageId": sent["messageId"], "emoji": emoji, "on": true});
+        assert_eq!(bob.ask(on).await["type"], "ack");
+        ana.waits_for(&format!("document.querySelector('#log [data-emoji=\"{emoji}\"]')")).await;
+    };
+    react(&mut bob, "👍").await;
+    react(&mut bob, "🎂").await;
+    let [alt, release, tab, end] = [Key::Alt, Key::Null, Key::Tab, Key::End].map(char::from);
+    ana.press(&format!("{alt}m{release}{tab}{tab}")).await;
+    let on_cake = "document.activeElement.dataset.emoji === '🎂'";
+    ana.waits_for(on_cake).await;
+    // A message that changes is built anew, with what was focused in it and all that can be tabbed to.
+    react(&mut bob, "🚀").await;
+    ana.waits_for(on_cake).await;
+    ana.press(&tab.to_string()).await;
+    ana.waits_for("document.activeElement.dataset.emoji === '🚀'").await;
+
+    // Of those that are followed the old ones leave the page.
+    ana.press(&format!("{alt}m{release}")).await;
+    let text = "document.activeElement.closest('#log > li')?.querySelector('.text').textContent";
+    ana.waits_for(&format!("{text} === 'first'")).await;
+    for number in 1..=130 {
+        bob.send_acked("global", &format!("number {number}")).await;
+    }
+    ana.waits_for("document.querySelector('#log > li:last-child .text').textContent === 'number 130'").await;
+    ana.waits_for("!document.querySelector('#log').textContent.includes('first')").await;
+    ana.waits_for(&format!("{text}?.startsWith('number ')")).await;
+    ana.press(&end.to_string()).await;
+    ana.waits_for(&format!("{text} === 'number 130'")).await;
     ana.leave().await;
 }
 
