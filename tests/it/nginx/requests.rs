@@ -192,6 +192,42 @@ async fn what_was_sent_to_nobody_is_sent_to_who_serves_again() {
     assert!(nginx.accesses().iter().filter(|access| access["method"] == "POST").all(given_up), "for 30 s");
 }
 
+/// An nginx with the snippet that the guide has for one's own, before two replicas.
+fn of_the_guide(replicas: &[SocketAddr; 2]) -> Nginx {
+    let guide = include_str!("../../../docs/deploy.md");
+    let snippet = guide.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    Nginx::start_changed(Strategy::LeastConn, replicas, |config| {
+        let (process, http) = config.split_once("\nhttp {\n").unwrap();
+        let files: String = http.lines().filter(|line| line.contains("_temp_path ")).collect();
+        let listen = http.lines().find_map(|line| line.trim().strip_prefix("listen ")?.split(' ').next()).unwrap();
+        let mut snippet = snippet.replace("listen 80;", &format!("listen {listen};"));
+        for (shipped, replica) in ["10.0.0.11:3001", "10.0.0.12:3001"].iter().zip(replicas) {
+            assert_eq!(snippet.matches(shipped).count(), 1);
+            snippet = snippet.replace(shipped, &replica.to_string());
+        }
+        format!("{process}\nhttp {{\n{files}\naccess_log off;\n{snippet}\n}}\n")
+    })
+}
+
+#[tokio::test]
+async fn the_nginx_of_the_guide_gives_nobody_up_for_refusals() {
+    let replicas = [Stub::start(503).await, Stub::start(503).await];
+    let nginx = of_the_guide(&replicas.each_ref().map(|replica| replica.address));
+    for _ in 0..10 {
+        assert_eq!(nginx.get("/api/connect").await.status, 503);
+    }
+    assert_eq!(post(&nginx).await.status, 503);
+    replicas.iter().for_each(|replica| replica.status.store(201, Ordering::Relaxed));
+    assert_eq!((nginx.get("/chat").await.status, post(&nginx).await.status), (201, 201));
+    // One that dies is passed over, and what it may have done is not done again.
+    replicas[0].status.store(0, Ordering::Relaxed);
+    let answers = [post(&nginx).await.status, post(&nginx).await.status, post(&nginx).await.status];
+    assert!(answers.contains(&502) && answers.contains(&201), "{answers:?}");
+    for _ in 0..4 {
+        assert_eq!(nginx.get("/chat").await.status, 201);
+    }
+}
+
 /// What a server says to a request over TLS, whoever it proves to be.
 fn over_tls(port: u16, request: &str) -> String {
     let mut openssl = Command::new("openssl");
