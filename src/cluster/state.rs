@@ -95,6 +95,12 @@ impl Replica {
     pub(super) fn is_alive(&self) -> bool {
         self.process.as_ref().is_some_and(Process::is_alive)
     }
+
+    /// Whether it runs and said where it listens. One that runs and has not said so is none that a command waits for: who
+    /// started it was killed.
+    pub(super) fn has_started(&self) -> bool {
+        self.is_alive() && self.port.is_some()
+    }
 }
 
 impl State {

@@ -316,7 +316,13 @@ async fn restarting_and_scaling_under_load_lose_and_double_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ctrl_c_takes_back_what_was_started() {
+async fn ctrl_c_and_a_closed_terminal_take_back_what_was_started() {
+    for signal in ["INT", "HUP"] {
+        an_up_that_gets(signal).await;
+    }
+}
+
+async fn an_up_that_gets(name: &str) {
     let operator = Operator::new();
     let mut up = operator.command(&["up", "--replicas", "2", "--port", &operator.port.to_string()]);
     let mut up = Running(up.stderr(Stdio::piped()).spawn().unwrap());
@@ -329,12 +335,35 @@ async fn ctrl_c_takes_back_what_was_started() {
     })
     .await as u32;
     assert!(runs(redis));
-    signal(up.0.id(), "INT");
+    signal(up.0.id(), name);
     assert!(said.any(|line| line.contains("taking back")));
     assert_eq!(up.0.wait().unwrap().code(), Some(1));
     assert!(!runs(redis));
     let status = operator.status();
     assert_eq!((names(&status), pids(&status)), (vec!["redis", "nginx"], Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_whose_command_was_killed_while_they_started_are_repaired() {
+    let operator = Operator::new();
+    let up = operator.up(&["--replicas", "2", "--json"]).json();
+    let mut left = part(&up, "hubbub-2")["pid"].as_u64().unwrap() as u32;
+    for command in [&["up", "--json"][..], &["scale", "2", "--json"]] {
+        // As it is remembered from its launch until it has said where it listens.
+        let mut state = operator.remembered();
+        (state["replicas"][1]["port"], state["replicas"][1]["inRotation"]) = (Value::Null, json!(false));
+        fs::write(operator.dir().join("cluster.json"), state.to_string()).unwrap();
+        let repaired = operator.ok(command).json();
+        let again = part(&repaired, "hubbub-2")["pid"].as_u64().unwrap() as u32;
+        assert!(repaired["healthy"] == true && again != left && !runs(left), "{command:?}: {repaired}");
+        left = again;
+    }
+    // As it is remembered when only nginx was still to be told.
+    let mut state = operator.remembered();
+    state["replicas"][1]["inRotation"] = json!(false);
+    fs::write(operator.dir().join("cluster.json"), state.to_string()).unwrap();
+    let repaired = operator.ok(&["scale", "2", "--json"]).json();
+    assert_eq!((&repaired["healthy"], &part(&repaired, "hubbub-2")["pid"]), (&json!(true), &json!(left)));
 }
 
 #[test]
