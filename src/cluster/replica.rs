@@ -16,9 +16,16 @@ use super::{
     probe,
     process::Process,
     redis,
-    state::{Listener, Replica},
+    state::{Listener, Replica, State},
+    survey,
 };
-use crate::bench;
+use crate::{
+    bench,
+    settings::{
+        environment::Environment,
+        load::{self, Sources},
+    },
+};
 
 /// How long a replica may take until it is healthy: a name that another held until it died is free after ten seconds
 /// (`distributed.instance_ttl_ms`), and a machine that starts many is slow.
@@ -55,30 +62,16 @@ impl Cluster {
         self.given.keys().for_each(|variable| {
             command.env_remove(variable);
         });
-        let secrets = &self.state.secrets;
-        command.env("SESSION_SECRET", secrets.session_secret().expose());
-        command.env("METRICS_API_KEY", secrets.metrics_api_key().expose());
-        command.envs(&self.state.settings);
-        // What makes it a replica. The long names, which win over whatever else was set.
-        command.envs([
-            ("HUBBUB__SERVER__HOST", "127.0.0.1"),
-            ("HUBBUB__SERVER__PORT", "auto"),
-            ("HUBBUB__SERVER__INSTANCE_ID", name.as_str()),
-            ("HUBBUB__DISTRIBUTED__ENABLED", "true"),
-            ("HUBBUB__DISTRIBUTED__REDIS_URL", redis::url(redis_port, &secrets.redis_password()).as_str()),
-            ("HUBBUB__AUTH__TRUSTED_PROXIES", "127.0.0.1"),
-        ]);
-        if let Some(port) = port {
-            // A range of one: leased like any other.
-            command.env("HUBBUB__SERVER__PORT_RANGE_START", port.to_string());
-            command.env("HUBBUB__SERVER__PORT_RANGE_END", port.to_string());
-        }
+        let (environment, metrics_key) = self.state.environment_of(&name, port, redis_port);
+        command.envs(environment);
         let process = Process::spawn(&mut command, &log).map_err(ClusterError::file(&log))?;
         // A log that had grown too long was set aside, and the new one begins with this start.
         let logged = fs::metadata(&log).ok().map(|log| log.len()).filter(|now| *now >= logged).map_or(0, |_| logged);
+        let mut launched = Replica { process: Some(process.clone()), ..Replica::new(number) };
+        launched.metrics_key = Some(metrics_key);
         match self.state.replica_mut(number) {
-            Some(replica) => (replica.process, replica.port) = (Some(process.clone()), None),
-            None => self.state.replicas.push(Replica { process: Some(process.clone()), ..Replica::new(number) }),
+            Some(replica) => *replica = Replica { in_rotation: replica.in_rotation, ..launched },
+            None => self.state.replicas.push(launched),
         }
         self.save()?;
         Ok(Starting { number, name, process, logged })
@@ -112,19 +105,52 @@ impl Cluster {
     /// # Errors
     /// If that takes too long, or Ctrl-C is pressed.
     pub(super) fn await_registry(&self) -> Result<(), ClusterError> {
-        let names: Vec<_> = self.state.replicas.iter().filter(|each| each.is_alive()).map(Replica::name).collect();
+        let running: Vec<_> = self.state.replicas.iter().filter(|each| each.is_alive()).collect();
+        let lists_all = |port: u16, replica: &Replica| {
+            let report = survey::report(port, &self.state.metrics_key(replica));
+            report.is_some_and(|report| running.iter().all(|each| report.instance(&each.name()).is_some()))
+        };
         self.interrupt.until("the registry of the replicas", START_LIMIT, || {
-            let listed =
-                self.state.replicas.iter().filter(|each| each.is_alive()).filter_map(|each| each.port).all(|port| {
-                    let key = self.state.metrics_key();
-                    let report = probe::get(local(port), "/metrics", Some(key.expose())).map(|answer| answer.json());
-                    let report = report.unwrap_or_default();
-                    let instances = report["cluster"]["instances"].as_array().cloned().unwrap_or_default();
-                    names.iter().all(|name| instances.iter().any(|instance| instance["instanceId"] == name.as_str()))
-                });
+            let listed = running.iter().all(|each| each.port.is_none_or(|port| lists_all(port, each)));
             Ok(listed.then_some(()))
         })?;
         Ok(())
+    }
+}
+
+impl State {
+    /// The settings in the environment of a replica of this name, on `port` if it is to have that one; and the key that
+    /// opens its metrics then. Secrets that neither its settings nor its file have are the cluster's own.
+    fn environment_of(&self, name: &str, port: Option<u16>, redis_port: u16) -> (Environment, Box<str>) {
+        let mut environment = self.settings.clone();
+        let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
+        // What makes it a replica. The long names, which win over whatever else was set.
+        set("HUBBUB__SERVER__HOST", "127.0.0.1");
+        set("HUBBUB__SERVER__PORT", "auto");
+        set("HUBBUB__SERVER__INSTANCE_ID", name);
+        set("HUBBUB__DISTRIBUTED__ENABLED", "true");
+        set("HUBBUB__DISTRIBUTED__REDIS_URL", &redis::url(redis_port, &self.secrets.redis_password()));
+        set("HUBBUB__AUTH__TRUSTED_PROXIES", "127.0.0.1");
+        if let Some(port) = port {
+            // A range of one: leased like any other.
+            set("HUBBUB__SERVER__PORT_RANGE_START", &port.to_string());
+            set("HUBBUB__SERVER__PORT_RANGE_END", &port.to_string());
+        }
+        let file = Some(self.working_folder.join(load::USUAL_FILE));
+        let sources = Sources { usual_file: file, environment: environment.clone(), ..Sources::default() };
+        // What is wrong with them the replica will say itself.
+        let auth = load::load(&sources).unwrap_or_default().auth;
+        if auth.session_secret.is_none() {
+            environment.insert("SESSION_SECRET".into(), self.secrets.session_secret().expose().to_owned());
+        }
+        let metrics_keys = auth.metrics_api_key.unwrap_or_else(|| {
+            let own = self.secrets.metrics_api_key();
+            environment.insert("METRICS_API_KEY".into(), own.expose().to_owned());
+            own
+        });
+        // Either of two opens them.
+        let metrics_key = metrics_keys.expose().split(',').next().unwrap_or_default().trim();
+        (environment, metrics_key.into())
     }
 }
 
@@ -164,6 +190,33 @@ fn read_on(log: &Path, start: u64, said: &mut Vec<u8>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::nginx::Strategy;
+
+    #[test]
+    fn secrets_that_are_set_win_over_the_clusters_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut state = State::new(3001, Strategy::default(), folder.path().into());
+        let own = (state.secrets.session_secret(), state.secrets.metrics_api_key());
+        let of = |state: &State| state.environment_of("hubbub-1", Some(3_105), 6_379);
+        let (environment, key) = of(&state);
+        assert_eq!((environment["SESSION_SECRET"].as_str(), &*key), (own.0.expose(), own.1.expose()));
+        assert_eq!(environment["METRICS_API_KEY"], *key);
+        assert_eq!(environment["HUBBUB__SERVER__PORT_RANGE_END"], "3105");
+
+        // By its file, for two keys by comma too.
+        let [old, new] = ["o", "n"].map(|letter| letter.repeat(32));
+        fs::create_dir(folder.path().join("config")).unwrap();
+        let file = format!("[auth]\nsession_secret = \"{old}\"\nmetrics_api_key = \"{new}, {old}\"\n");
+        fs::write(folder.path().join(load::USUAL_FILE), file).unwrap();
+        let (environment, key) = of(&state);
+        assert_eq!((environment.get("SESSION_SECRET"), environment.get("METRICS_API_KEY")), (None, None));
+        assert_eq!(*key, *new);
+
+        // By its environment.
+        state.settings.insert("METRICS_API_KEY".into(), old.clone());
+        let (environment, key) = of(&state);
+        assert_eq!((&environment["METRICS_API_KEY"], &*key), (&old, old.as_str()));
+    }
 
     #[test]
     fn a_log_is_read_on_from_where_it_was() {

@@ -366,6 +366,37 @@ async fn replicas_whose_command_was_killed_while_they_started_are_repaired() {
     assert_eq!((&repaired["healthy"], &part(&repaired, "hubbub-2")["pid"]), (&json!(true), &json!(left)));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_metrics_key_is_taken_over_one_replica_at_a_time() {
+    let operator = Operator::new();
+    operator.up(&["--replicas", "2"]);
+    let with = |key: &str, args: &[&str]| {
+        let done = Done::of(operator.command(args).env("METRICS_API_KEY", key).output().unwrap());
+        assert_eq!(done.code, Some(0), "{args:?}: {}\n{}", done.out, done.err);
+        done
+    };
+    let opens = async |name: &str, key: &str| {
+        let port = part(&operator.status(), name)["port"].clone();
+        let asked = reqwest::Client::new().get(format!("http://127.0.0.1:{port}/metrics")).bearer_auth(key);
+        asked.send().await.unwrap().status() == 200
+    };
+    let [first, second, third] = ["1", "2", "3"].map(|digit| digit.repeat(32));
+    // Those that run go on with the key that they have, and are asked with it.
+    assert!(with(&first, &["up"]).err.contains("Other settings were taken over"));
+    with(&second, &["restart", "hubbub-1"]);
+    assert_eq!((opens("hubbub-1", &second).await, opens("hubbub-2", &second).await), (true, false));
+    operator.ok(&["restart"]);
+    assert!(opens("hubbub-1", &second).await && opens("hubbub-2", &second).await);
+
+    // By its file: it counts where the environment says nothing (empty is what forgets it).
+    fs::create_dir(operator.folder.path().join("config")).unwrap();
+    fs::write(operator.folder.path().join("config/hubbub.toml"), format!("[auth]\nmetrics_api_key = \"{third}\"\n"))
+        .unwrap();
+    with("", &["restart"]);
+    assert!(opens("hubbub-1", &third).await && opens("hubbub-2", &third).await);
+    assert_eq!(operator.ok(&["health", "--json"]).json()["healthy"], true);
+}
+
 #[test]
 fn what_is_wrong_is_named_before_anything_is_started() {
     let operator = Operator::new();
