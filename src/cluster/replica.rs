@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Cluster,
+    Cluster, Environment, Outside,
     error::ClusterError,
     probe,
     process::Process,
@@ -19,13 +19,7 @@ use super::{
     state::{Listener, Replica, State},
     survey,
 };
-use crate::{
-    bench,
-    settings::{
-        environment::Environment,
-        load::{self, Sources},
-    },
-};
+use crate::bench;
 
 /// How long a replica may take until it is healthy: a name that another held until it died is free after ten seconds
 /// (`distributed.instance_ttl_ms`), and a machine that starts many is slow.
@@ -59,10 +53,10 @@ impl Cluster {
         let logged = fs::metadata(&log).map_or(0, |log| log.len());
         let mut command = Command::new(env::current_exe()?);
         command.arg("serve").current_dir(&self.state.working_folder);
-        self.given.keys().for_each(|variable| {
+        self.outside.given.keys().for_each(|variable| {
             command.env_remove(variable);
         });
-        let (environment, metrics_key) = self.state.environment_of(&name, port, redis_port);
+        let (environment, metrics_key) = self.state.environment_of(&name, port, redis_port, &self.outside);
         command.envs(environment);
         let process = Process::spawn(&mut command, &log).map_err(ClusterError::file(&log))?;
         // A log that had grown too long was set aside, and the new one begins with this start.
@@ -121,7 +115,13 @@ impl Cluster {
 impl State {
     /// The settings in the environment of a replica of this name, on `port` if it is to have that one; and the key that
     /// opens its metrics then. Secrets that neither its settings nor its file have are the cluster's own.
-    fn environment_of(&self, name: &str, port: Option<u16>, redis_port: u16) -> (Environment, Box<str>) {
+    fn environment_of(
+        &self,
+        name: &str,
+        port: Option<u16>,
+        redis_port: u16,
+        outside: &Outside,
+    ) -> (Environment, Box<str>) {
         let mut environment = self.settings.clone();
         let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
         // What makes it a replica. The long names, which win over whatever else was set.
@@ -136,10 +136,7 @@ impl State {
             set("HUBBUB__SERVER__PORT_RANGE_START", &port.to_string());
             set("HUBBUB__SERVER__PORT_RANGE_END", &port.to_string());
         }
-        let file = Some(self.working_folder.join(load::USUAL_FILE));
-        let sources = Sources { usual_file: file, environment: environment.clone(), ..Sources::default() };
-        // What is wrong with them the replica will say itself.
-        let auth = load::load(&sources).unwrap_or_default().auth;
+        let auth = (outside.identity)(&self.working_folder, &environment);
         if auth.session_secret.is_none() {
             environment.insert("SESSION_SECRET".into(), self.secrets.session_secret().expose().to_owned());
         }
@@ -190,32 +187,43 @@ fn read_on(log: &Path, start: u64, said: &mut Vec<u8>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::nginx::Strategy;
+    use crate::{
+        auth::{config::Config, secret::Secret},
+        cluster::nginx::Strategy,
+    };
+
+    /// As if a file had them unless the environment does; none in the folder `/nothing`.
+    fn identity(folder: &Path, environment: &Environment) -> Config {
+        let mut config = Config::default();
+        if folder != Path::new("/nothing") {
+            config.session_secret = Some(Secret::new("of the file"));
+            config.metrics_api_key = Some(Secret::new("new, old"));
+        }
+        if let Some(key) = environment.get("METRICS_API_KEY") {
+            config.metrics_api_key = Some(Secret::new(key.as_str()));
+        }
+        config
+    }
 
     #[test]
     fn secrets_that_are_set_win_over_the_clusters_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut state = State::new(3001, Strategy::default(), folder.path().into());
+        let mut state = State::new(3001, Strategy::default(), "/nothing".into());
         let own = (state.secrets.session_secret(), state.secrets.metrics_api_key());
-        let of = |state: &State| state.environment_of("hubbub-1", Some(3_105), 6_379);
+        let outside = Outside { given: Environment::new(), identity };
+        let of = |state: &State| state.environment_of("hubbub-1", Some(3_105), 6_379, &outside);
         let (environment, key) = of(&state);
         assert_eq!((environment["SESSION_SECRET"].as_str(), &*key), (own.0.expose(), own.1.expose()));
         assert_eq!(environment["METRICS_API_KEY"], *key);
         assert_eq!(environment["HUBBUB__SERVER__PORT_RANGE_END"], "3105");
 
-        // By its file, for two keys by comma too.
-        let [old, new] = ["o", "n"].map(|letter| letter.repeat(32));
-        fs::create_dir(folder.path().join("config")).unwrap();
-        let file = format!("[auth]\nsession_secret = \"{old}\"\nmetrics_api_key = \"{new}, {old}\"\n");
-        fs::write(folder.path().join(load::USUAL_FILE), file).unwrap();
+        state.working_folder = "/somewhere".into();
         let (environment, key) = of(&state);
         assert_eq!((environment.get("SESSION_SECRET"), environment.get("METRICS_API_KEY")), (None, None));
-        assert_eq!(*key, *new);
+        assert_eq!(&*key, "new");
 
-        // By its environment.
-        state.settings.insert("METRICS_API_KEY".into(), old.clone());
+        state.settings.insert("METRICS_API_KEY".into(), "given".into());
         let (environment, key) = of(&state);
-        assert_eq!((&environment["METRICS_API_KEY"], &*key), (&old, old.as_str()));
+        assert_eq!((environment["METRICS_API_KEY"].as_str(), &*key), ("given", "given"));
     }
 
     #[test]
