@@ -1,26 +1,33 @@
 //! The command line of the one program.
 
-use std::{error::Error, net::IpAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    error::Error,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
     app::{self, StartError},
     auth::{
+        self,
         jwt::{Grant, Jwt},
         keys::{Generated, Scope},
         secret::Secret,
     },
     bench::{self, BenchArgs},
     clock::{Clock, SystemClock},
-    cluster::{self, ClusterArgs, ClusterError},
+    cluster::{self, ClusterArgs, ClusterError, Outside},
     doctor,
     import::{self, Plan},
     probe,
     protocol::{ids::Millis, user::Role},
     settings::{
         Settings,
-        environment::{self, Given},
+        environment::{self, Environment, Given},
         load::{self, SettingsError, Sources},
         server::RESERVED_FILES,
     },
@@ -212,7 +219,8 @@ pub fn run() -> ExitCode {
         Command::Token(args) => token(args),
         Command::Health(args) => health(args),
         Command::Cluster(args) => {
-            cluster::run(&args, environment::settings(&environment::of_process())).map_err(Failure::from)
+            let given = environment::settings(&environment::of_process());
+            cluster::run(&args, Outside { given, identity }).map_err(Failure::from)
         }
         Command::Bench(args) => bench::run(&args).map_err(|error| Failure::Other(error.into())),
     };
@@ -247,6 +255,13 @@ fn load_with(flags: Vec<Given>, files: Vec<PathBuf>) -> Result<Settings, Setting
         flags,
         files,
     })
+}
+
+/// What the settings of a server say of identity; nothing if they are wrong, which it will say itself.
+fn identity(folder: &Path, environment: &Environment) -> auth::config::Config {
+    let usual_file = Some(folder.join(load::USUAL_FILE));
+    let sources = Sources { usual_file, environment: environment.clone(), ..Sources::default() };
+    load::load(&sources).unwrap_or_default().auth
 }
 
 fn import(args: ImportArgs) -> Result<(), Failure> {

@@ -39,7 +39,7 @@ use crate::{
     journal::Journal,
     lifecycle::{Lifecycle, Stage},
     limits::{Limits, places::Places},
-    metrics::Metrics,
+    metrics::{Metrics, process},
     protocol::error::Refusal,
     settings::Settings,
     transport::server::{self, PEER_TIMEOUT, ServerOptions},
@@ -124,6 +124,8 @@ impl<'a> Ground<'a> {
 /// # Errors
 /// [`StartError`]; once it listens, it ends without one.
 pub fn serve(settings: &Settings, new_epoch: bool) -> Result<(), StartError> {
+    // Before anything counts how many connections that makes.
+    process::raise_file_limit();
     actix_rt::System::new().block_on(run(settings, new_epoch))
 }
 

@@ -14,7 +14,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done, and for `up` and `health` all heal
                           2 wrong arguments, or redis-server or nginx is missing.\n\n\
                           Settings of the replicas are those of config/hubbub.toml in the folder that `up` is run in, and \
                           of its environment (ADMIN_USERNAME, MAX_SESSIONS, HUBBUB__…): `up` and `restart` take them over, \
-                          the other commands use what was taken over.";
+                          the other commands use what was taken over. Where a replica listens, its name, its Redis and whom \
+                          it trusts are the cluster's to say.";
 
 /// Run several replicas of this program on this machine, without Docker: with a Redis they share, and nginx before them.
 #[derive(Clone, Debug, Args)]

@@ -34,14 +34,19 @@ use std::{
     env,
     fmt::Display,
     io::{self, Write},
-    mem, thread,
+    mem,
+    path::Path,
+    thread,
     time::Duration,
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
-use crate::broker::local::{FileLock, LockError};
+use crate::{
+    auth,
+    broker::local::{FileLock, LockError},
+    metrics,
+};
 pub use args::ClusterArgs;
 use args::Command;
 pub use error::ClusterError;
@@ -54,31 +59,39 @@ use wait::Interrupt;
 /// Where clients come to when nothing else is said.
 const DEFAULT_PORT: u16 = 3001;
 
-/// Open files that a part may have, if the system allows so many: sockets of 30,000 clients, and as many to replicas.
-const FILES: u64 = 65_536;
-
 /// How often it is looked whether another command has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What is said of a first Ctrl-C by commands that finish what they are at.
 const FINISHING: &str = "finishing what was begun; Ctrl-C once more ends at once";
 
+/// Variables that are settings of a server, by name.
+pub type Environment = BTreeMap<String, String>;
+
+/// What is known outside of a cluster about settings.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// Those in the environment of this command.
+    pub given: Environment,
+    /// What the settings of a server say of identity that starts in this folder with these variables.
+    pub identity: fn(&Path, &Environment) -> auth::config::Config,
+}
+
 /// A cluster that this command alone may change.
 pub(super) struct Cluster {
     folder: Folder,
     state: State,
     interrupt: Interrupt,
-    /// Settings in the environment of this command.
-    given: BTreeMap<String, String>,
+    outside: Outside,
     json: bool,
     _lock: FileLock,
 }
 
-/// Does what the arguments say. `given` are the variables of the environment that are settings of a server.
+/// Does what the arguments say.
 ///
 /// # Errors
 /// [`ClusterError`]; what was printed before stays true.
-pub fn run(args: &ClusterArgs, given: BTreeMap<String, String>) -> Result<(), ClusterError> {
+pub fn run(args: &ClusterArgs, outside: Outside) -> Result<(), ClusterError> {
     let folder = Folder::at(&args.dir)?;
     match &args.command {
         Command::Up(up) => {
@@ -86,11 +99,11 @@ pub fn run(args: &ClusterArgs, given: BTreeMap<String, String>) -> Result<(), Cl
             Programs::find()?;
             folder.make()?;
             let interrupt = Interrupt::listen("taking back what was started; Ctrl-C once more ends at once")?;
-            Cluster::open(args, folder, interrupt, given)?.up(up)
+            Cluster::open(args, folder, interrupt, outside)?.up(up)
         }
         // An `up` that was killed early leaves a lock and no state.
         Command::Down(down) if State::load(&folder)?.is_some() || (down.purge && folder.lock().exists()) => {
-            Cluster::open(args, folder, Interrupt::listen(FINISHING)?, given)?.down(down)
+            Cluster::open(args, folder, Interrupt::listen(FINISHING)?, outside)?.down(down)
         }
         Command::Down(_) => {
             tell(&format!("there is no cluster in {}", folder.path().display()));
@@ -103,13 +116,13 @@ pub fn run(args: &ClusterArgs, given: BTreeMap<String, String>) -> Result<(), Cl
             Some(replicas) => {
                 existing(&folder)?;
                 let interrupt = Interrupt::listen(FINISHING)?;
-                Cluster::open(args, folder, interrupt, given)?.scale(replicas, scale.patience)
+                Cluster::open(args, folder, interrupt, outside)?.scale(replicas, scale.patience)
             }
         },
         Command::Logs(logs) => logs::show(&existing(&folder)?, &folder, logs),
         Command::Restart(restart) => {
             existing(&folder)?;
-            Cluster::open(args, folder, Interrupt::listen(FINISHING)?, given)?.restart(restart)
+            Cluster::open(args, folder, Interrupt::listen(FINISHING)?, outside)?.restart(restart)
         }
     }
 }
@@ -121,19 +134,15 @@ fn existing(folder: &Folder) -> Result<State, ClusterError> {
 
 impl Cluster {
     /// Takes the lock, waiting for another command to end, and reads what is known.
-    fn open(
-        args: &ClusterArgs,
-        folder: Folder,
-        interrupt: Interrupt,
-        given: BTreeMap<String, String>,
-    ) -> Result<Self, ClusterError> {
+    fn open(args: &ClusterArgs, folder: Folder, interrupt: Interrupt, outside: Outside) -> Result<Self, ClusterError> {
         let lock = lock(&folder, &interrupt)?;
         let state = match State::load(&folder)? {
             Some(state) => state,
             None => State::new(DEFAULT_PORT, Strategy::default(), env::current_dir()?),
         };
-        raise_file_limit();
-        Ok(Self { folder, state, interrupt, given, json: args.json, _lock: lock })
+        // Parts inherit it, and shells start programs with few files.
+        metrics::process::raise_file_limit();
+        Ok(Self { folder, state, interrupt, outside, json: args.json, _lock: lock })
     }
 
     /// Does what a Ctrl-C must not stop half way. A second one ends this program all the same.
@@ -157,7 +166,7 @@ impl Cluster {
 
     /// Takes the settings of this command's environment over. One that is empty is forgotten.
     fn take_settings(&mut self) {
-        self.state.settings.extend(self.given.clone());
+        self.state.settings.extend(self.outside.given.clone());
         self.state.settings.retain(|_, value| !value.is_empty());
     }
 
@@ -203,15 +212,5 @@ fn lock(folder: &Folder, interrupt: &Interrupt) -> Result<FileLock, ClusterError
         }
         interrupt.check()?;
         thread::sleep(LOOK);
-    }
-}
-
-/// Parts inherit the limits of this command, and shells start programs with few files.
-fn raise_file_limit() {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = maximum.map_or(FILES, |maximum| maximum.min(FILES));
-    if current.is_some_and(|current| current < wanted) {
-        // With fewer, replicas take fewer clients, and show how many.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }
 }

@@ -11,12 +11,13 @@ use std::{
 };
 
 use super::{
-    Cluster,
+    Cluster, Environment, Outside,
     error::ClusterError,
     probe,
     process::Process,
     redis,
-    state::{Listener, Replica},
+    state::{Listener, Replica, State},
+    survey,
 };
 use crate::bench;
 
@@ -52,33 +53,19 @@ impl Cluster {
         let logged = fs::metadata(&log).map_or(0, |log| log.len());
         let mut command = Command::new(env::current_exe()?);
         command.arg("serve").current_dir(&self.state.working_folder);
-        self.given.keys().for_each(|variable| {
+        self.outside.given.keys().for_each(|variable| {
             command.env_remove(variable);
         });
-        let secrets = &self.state.secrets;
-        command.env("SESSION_SECRET", secrets.session_secret().expose());
-        command.env("METRICS_API_KEY", secrets.metrics_api_key().expose());
-        command.envs(&self.state.settings);
-        // What makes it a replica. The long names, which win over whatever else was set.
-        command.envs([
-            ("HUBBUB__SERVER__HOST", "127.0.0.1"),
-            ("HUBBUB__SERVER__PORT", "auto"),
-            ("HUBBUB__SERVER__INSTANCE_ID", name.as_str()),
-            ("HUBBUB__DISTRIBUTED__ENABLED", "true"),
-            ("HUBBUB__DISTRIBUTED__REDIS_URL", redis::url(redis_port, &secrets.redis_password()).as_str()),
-            ("HUBBUB__AUTH__TRUSTED_PROXIES", "127.0.0.1"),
-        ]);
-        if let Some(port) = port {
-            // A range of one: leased like any other.
-            command.env("HUBBUB__SERVER__PORT_RANGE_START", port.to_string());
-            command.env("HUBBUB__SERVER__PORT_RANGE_END", port.to_string());
-        }
+        let (environment, metrics_key) = self.state.environment_of(&name, port, redis_port, &self.outside);
+        command.envs(environment);
         let process = Process::spawn(&mut command, &log).map_err(ClusterError::file(&log))?;
         // A log that had grown too long was set aside, and the new one begins with this start.
         let logged = fs::metadata(&log).ok().map(|log| log.len()).filter(|now| *now >= logged).map_or(0, |_| logged);
+        let mut launched = Replica { process: Some(process.clone()), ..Replica::new(number) };
+        launched.metrics_key = Some(metrics_key);
         match self.state.replica_mut(number) {
-            Some(replica) => (replica.process, replica.port) = (Some(process.clone()), None),
-            None => self.state.replicas.push(Replica { process: Some(process.clone()), ..Replica::new(number) }),
+            Some(replica) => *replica = Replica { in_rotation: replica.in_rotation, ..launched },
+            None => self.state.replicas.push(launched),
         }
         self.save()?;
         Ok(Starting { number, name, process, logged })
@@ -112,19 +99,55 @@ impl Cluster {
     /// # Errors
     /// If that takes too long, or Ctrl-C is pressed.
     pub(super) fn await_registry(&self) -> Result<(), ClusterError> {
-        let names: Vec<_> = self.state.replicas.iter().filter(|each| each.is_alive()).map(Replica::name).collect();
+        let running: Vec<_> = self.state.replicas.iter().filter(|each| each.is_alive()).collect();
+        let lists_all = |port: u16, replica: &Replica| {
+            let report = survey::report(port, &self.state.metrics_key(replica));
+            report.is_some_and(|report| running.iter().all(|each| report.instance(&each.name()).is_some()))
+        };
         self.interrupt.until("the registry of the replicas", START_LIMIT, || {
-            let listed =
-                self.state.replicas.iter().filter(|each| each.is_alive()).filter_map(|each| each.port).all(|port| {
-                    let key = self.state.metrics_key();
-                    let report = probe::get(local(port), "/metrics", Some(key.expose())).map(|answer| answer.json());
-                    let report = report.unwrap_or_default();
-                    let instances = report["cluster"]["instances"].as_array().cloned().unwrap_or_default();
-                    names.iter().all(|name| instances.iter().any(|instance| instance["instanceId"] == name.as_str()))
-                });
+            let listed = running.iter().all(|each| each.port.is_none_or(|port| lists_all(port, each)));
             Ok(listed.then_some(()))
         })?;
         Ok(())
+    }
+}
+
+impl State {
+    /// The settings in the environment of a replica of this name, on `port` if it is to have that one; and the key that
+    /// opens its metrics then. Secrets that neither its settings nor its file have are the cluster's own.
+    fn environment_of(
+        &self,
+        name: &str,
+        port: Option<u16>,
+        redis_port: u16,
+        outside: &Outside,
+    ) -> (Environment, Box<str>) {
+        let mut environment = self.settings.clone();
+        let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
+        // What makes it a replica. The long names, which win over whatever else was set.
+        set("HUBBUB__SERVER__HOST", "127.0.0.1");
+        set("HUBBUB__SERVER__PORT", "auto");
+        set("HUBBUB__SERVER__INSTANCE_ID", name);
+        set("HUBBUB__DISTRIBUTED__ENABLED", "true");
+        set("HUBBUB__DISTRIBUTED__REDIS_URL", &redis::url(redis_port, &self.secrets.redis_password()));
+        set("HUBBUB__AUTH__TRUSTED_PROXIES", "127.0.0.1");
+        if let Some(port) = port {
+            // A range of one: leased like any other.
+            set("HUBBUB__SERVER__PORT_RANGE_START", &port.to_string());
+            set("HUBBUB__SERVER__PORT_RANGE_END", &port.to_string());
+        }
+        let auth = (outside.identity)(&self.working_folder, &environment);
+        if auth.session_secret.is_none() {
+            environment.insert("SESSION_SECRET".into(), self.secrets.session_secret().expose().to_owned());
+        }
+        let metrics_keys = auth.metrics_api_key.unwrap_or_else(|| {
+            let own = self.secrets.metrics_api_key();
+            environment.insert("METRICS_API_KEY".into(), own.expose().to_owned());
+            own
+        });
+        // Either of two opens them.
+        let metrics_key = metrics_keys.expose().split(',').next().unwrap_or_default().trim();
+        (environment, metrics_key.into())
     }
 }
 
@@ -164,6 +187,44 @@ fn read_on(log: &Path, start: u64, said: &mut Vec<u8>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        auth::{config::Config, secret::Secret},
+        cluster::nginx::Strategy,
+    };
+
+    /// As if a file had them unless the environment does; none in the folder `/nothing`.
+    fn identity(folder: &Path, environment: &Environment) -> Config {
+        let mut config = Config::default();
+        if folder != Path::new("/nothing") {
+            config.session_secret = Some(Secret::new("of the file"));
+            config.metrics_api_key = Some(Secret::new("new, old"));
+        }
+        if let Some(key) = environment.get("METRICS_API_KEY") {
+            config.metrics_api_key = Some(Secret::new(key.as_str()));
+        }
+        config
+    }
+
+    #[test]
+    fn secrets_that_are_set_win_over_the_clusters_own() {
+        let mut state = State::new(3001, Strategy::default(), "/nothing".into());
+        let own = (state.secrets.session_secret(), state.secrets.metrics_api_key());
+        let outside = Outside { given: Environment::new(), identity };
+        let of = |state: &State| state.environment_of("hubbub-1", Some(3_105), 6_379, &outside);
+        let (environment, key) = of(&state);
+        assert_eq!((environment["SESSION_SECRET"].as_str(), &*key), (own.0.expose(), own.1.expose()));
+        assert_eq!(environment["METRICS_API_KEY"], *key);
+        assert_eq!(environment["HUBBUB__SERVER__PORT_RANGE_END"], "3105");
+
+        state.working_folder = "/somewhere".into();
+        let (environment, key) = of(&state);
+        assert_eq!((environment.get("SESSION_SECRET"), environment.get("METRICS_API_KEY")), (None, None));
+        assert_eq!(&*key, "new");
+
+        state.settings.insert("METRICS_API_KEY".into(), "given".into());
+        let (environment, key) = of(&state);
+        assert_eq!((environment["METRICS_API_KEY"].as_str(), &*key), ("given", "given"));
+    }
 
     #[test]
     fn a_log_is_read_on_from_where_it_was() {

@@ -12,7 +12,6 @@ use super::{
     args::{Patience, RestartArgs},
     down::Ended,
     error::ClusterError,
-    process::Process,
     put, put_json,
     replica::local,
     state::Replica,
@@ -147,10 +146,9 @@ impl Cluster {
 
     /// Clients of all replicas now.
     fn clients(&self) -> usize {
-        let key = self.state.metrics_key();
-        let running =
-            self.state.replicas.iter().filter(|replica| replica.process.as_ref().is_some_and(Process::is_alive));
-        running.filter_map(|replica| survey::report(replica.port?, &key)?.clients()).sum()
+        let running = self.state.replicas.iter().filter(|replica| replica.is_alive());
+        let clients = |replica: &Replica| survey::report(replica.port?, &self.state.metrics_key(replica))?.clients();
+        running.filter_map(clients).sum()
     }
 }
 

@@ -74,7 +74,9 @@ impl Cluster {
         self.state.replicas.retain(|replica| replica.is_alive() || !surplus.contains(&replica.number));
         self.save()?;
         let mut started = Vec::new();
-        let is_short = self.state.replicas.len() < wanted || !self.state.replicas.iter().all(Replica::is_alive);
+        // Out of rotation are those that a command left so which was killed.
+        let serves = |replica: &Replica| replica.has_started() && replica.in_rotation;
+        let is_short = self.state.replicas.len() < wanted || !self.state.replicas.iter().all(serves);
         let grown = if is_short { self.grow(wanted, &mut started) } else { Ok(()) };
         if let Err(error) = grown.and_then(|()| self.balance()) {
             self.take_back(&started);

@@ -50,6 +50,9 @@ pub(super) struct Replica {
     pub(super) port: Option<u16>,
     /// Whether nginx sends newcomers to it.
     pub(super) in_rotation: bool,
+    /// What opens its metrics since it was started; settings may have changed after. None of one that never was.
+    #[serde(default)]
+    pub(super) metrics_key: Option<Box<str>>,
 }
 
 /// What opens the parts, made once.
@@ -84,7 +87,7 @@ impl Secrets {
 impl Replica {
     /// One that was not started yet.
     pub(super) fn new(number: u32) -> Self {
-        Self { number, process: None, port: None, in_rotation: false }
+        Self { number, process: None, port: None, in_rotation: false, metrics_key: None }
     }
 
     /// Its name, which is its instance id too.
@@ -94,6 +97,12 @@ impl Replica {
 
     pub(super) fn is_alive(&self) -> bool {
         self.process.as_ref().is_some_and(Process::is_alive)
+    }
+
+    /// Whether it runs and said where it listens. One that runs and has not said so is none that a command waits for: who
+    /// started it was killed.
+    pub(super) fn has_started(&self) -> bool {
+        self.is_alive() && self.port.is_some()
     }
 }
 
@@ -134,11 +143,9 @@ impl State {
         write_private(&folder.state(), &serde_json::to_string_pretty(self)?)
     }
 
-    /// The key that opens the metrics of the replicas: the first of those that were set, or the cluster's own.
-    pub(super) fn metrics_key(&self) -> Secret {
-        let set = ["HUBBUB__AUTH__METRICS_API_KEY", "METRICS_API_KEY"].iter().find_map(|name| self.settings.get(*name));
-        let first = set.and_then(|keys| keys.split(',').next()).map(str::trim).filter(|key| !key.is_empty());
-        first.map_or_else(|| self.secrets.metrics_api_key(), Secret::new)
+    /// The key that opens the metrics of a replica.
+    pub(super) fn metrics_key(&self, replica: &Replica) -> Secret {
+        replica.metrics_key.clone().map_or_else(|| self.secrets.metrics_api_key(), Secret::new)
     }
 
     /// Whether any part runs.
@@ -196,12 +203,12 @@ mod tests {
     #[test]
     fn secrets_differ_are_long_and_stay() {
         let state = State::new(1, Strategy::default(), PathBuf::new());
-        let (password, key) = (state.secrets.redis_password(), state.metrics_key());
+        let mut replica = Replica::new(1);
+        let (password, key) = (state.secrets.redis_password(), state.metrics_key(&replica));
         assert_eq!(password.expose().len(), 64);
         assert_ne!(password.expose(), key.expose());
         assert!(state.secrets.session_secret().require_strong("k").is_ok());
-        let mut own = state;
-        own.settings.insert("METRICS_API_KEY".into(), "new, old".into());
-        assert_eq!(own.metrics_key().expose(), "new");
+        replica.metrics_key = Some("given".into());
+        assert_eq!(state.metrics_key(&replica).expose(), "given");
     }
 }

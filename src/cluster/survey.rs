@@ -108,7 +108,7 @@ impl Report {
     }
 
     /// What the registry says of an instance.
-    fn instance(&self, name: &str) -> Option<&Value> {
+    pub(super) fn instance(&self, name: &str) -> Option<&Value> {
         self.0["cluster"]["instances"].as_array()?.iter().find(|instance| instance["instanceId"] == name)
     }
 }
@@ -135,10 +135,9 @@ impl Survey {
     /// Asks all parts, at once.
     pub(super) fn of(state: &State) -> Self {
         let now = SystemClock.now_ms();
-        let key = &state.metrics_key();
         let parts = thread::scope(|asking| {
-            let replicas: Vec<_> =
-                state.replicas.iter().map(|replica| asking.spawn(move || self::replica(replica, key, now))).collect();
+            let ask = |replica| asking.spawn(move || self::replica(replica, &state.metrics_key(replica), now));
+            let replicas: Vec<_> = state.replicas.iter().map(ask).collect();
             let mut parts = vec![redis(state, now)];
             parts.extend(replicas.into_iter().filter_map(|asked| asked.join().ok()));
             parts.push(nginx(state, now));

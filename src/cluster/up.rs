@@ -96,8 +96,8 @@ impl Cluster {
         self.balance()
     }
 
-    /// Starts replicas that do not run, and more until there are as many as wanted; puts all into rotation. nginx is still to
-    /// be told.
+    /// Starts replicas that do not run, or were left alone while they started, and more until there are as many as wanted;
+    /// puts all into rotation. nginx is still to be told.
     ///
     /// # Errors
     /// If one does not come up.
@@ -108,9 +108,13 @@ impl Cluster {
         let mut starting = Vec::new();
         for number in numbers {
             let known = self.state.replicas.iter().find(|replica| replica.number == number);
-            if !known.is_some_and(Replica::is_alive) {
+            let is_new = known.is_none();
+            if !known.is_some_and(Replica::has_started) {
+                // It may be too late to learn from its log where it listens; nobody was ever sent there.
+                let left: Vec<_> = known.and_then(|replica| replica.process.clone()).into_iter().collect();
+                end(&left, TAKE_BACK);
                 self.say(&format!("starting {}", Replica::new(number).name()));
-                started.push(Part::Replica(number, known.is_none()));
+                started.push(Part::Replica(number, is_new));
                 starting.push(self.launch_replica(number, None)?);
             }
         }

@@ -73,11 +73,14 @@ fn inodes(table: &str, port: u16) -> Vec<u64> {
     lines.collect()
 }
 
-/// The open-file limit of a process, or of this one.
+/// The open-file limit of a process, or what a server has that is started as this one was.
 pub(super) fn file_limit(of: Option<u32>) -> Option<usize> {
     match of {
         Some(pid) => process::open_file_limit_in(&fs::read_to_string(format!("/proc/{pid}/limits")).ok()?),
-        None => process::open_file_limit(),
+        None => {
+            process::raise_file_limit();
+            process::open_file_limit()
+        }
     }
 }
 

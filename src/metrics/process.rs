@@ -1,5 +1,5 @@
 //! Memory, processor time and open files of this process, read from `/proc` at each scrape; nothing where there is no
-//! `/proc`. Their names are those that Prometheus clients share.
+//! `/proc`. Their names are those that Prometheus clients share. And how many files it may open.
 
 use std::{
     path::Path,
@@ -13,11 +13,15 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
     registry::Unit,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::allowance;
 
 /// Clock ticks a second in `/proc/self/stat`: USER_HZ, 100 on every architecture Linux runs on today (proc(5)).
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Files that a process takes if the system allows so many: sockets of 30,000 clients, and as many to replicas.
+const ENOUGH_FILES: u64 = 65_536;
 
 /// Shows what the process uses, and what it may.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +93,17 @@ pub fn open_files() -> Option<u64> {
 /// The soft limit of open files of this process, which a shell shows with `ulimit -n`; `usize::MAX` where there is none.
 pub fn open_file_limit() -> Option<usize> {
     open_file_limit_in(&std::fs::read_to_string("/proc/self/limits").ok()?)
+}
+
+/// Raises the soft limit of open files to the hard one, or to 65,536 if that allows more: shells and containers start
+/// programs with few, and each connection is one. Where the system refuses, it stays as it was.
+pub fn raise_file_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(ENOUGH_FILES, |maximum| maximum.min(ENOUGH_FILES));
+    if current.is_some_and(|current| current < wanted) {
+        // With fewer there is room for fewer clients, and who asks is told for how many.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
 }
 
 /// The soft limit of open files that a `/proc/<process>/limits` tells.

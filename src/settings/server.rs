@@ -46,7 +46,7 @@ pub struct Server {
     pub instance_id: Option<InstanceId>,
     /// Worker threads; 0 = one per core.
     pub workers: usize,
-    /// `MAX_SESSIONS`: most connections at once; 0 = the open-file limit − 256.
+    /// `MAX_SESSIONS`: most connections at once; 0 = the open-file limit (which `serve` raises first) − 256.
     pub max_sessions: usize,
     /// Serve the web client from this folder rather than from the program, for working on it.
     #[serde(deserialize_with = "empty_as_none")]

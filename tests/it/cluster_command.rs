@@ -316,7 +316,13 @@ async fn restarting_and_scaling_under_load_lose_and_double_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ctrl_c_takes_back_what_was_started() {
+async fn ctrl_c_and_a_closed_terminal_take_back_what_was_started() {
+    for signal in ["INT", "HUP"] {
+        an_up_that_gets(signal).await;
+    }
+}
+
+async fn an_up_that_gets(name: &str) {
     let operator = Operator::new();
     let mut up = operator.command(&["up", "--replicas", "2", "--port", &operator.port.to_string()]);
     let mut up = Running(up.stderr(Stdio::piped()).spawn().unwrap());
@@ -329,12 +335,66 @@ async fn ctrl_c_takes_back_what_was_started() {
     })
     .await as u32;
     assert!(runs(redis));
-    signal(up.0.id(), "INT");
+    signal(up.0.id(), name);
     assert!(said.any(|line| line.contains("taking back")));
     assert_eq!(up.0.wait().unwrap().code(), Some(1));
     assert!(!runs(redis));
     let status = operator.status();
     assert_eq!((names(&status), pids(&status)), (vec!["redis", "nginx"], Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_whose_command_was_killed_while_they_started_are_repaired() {
+    let operator = Operator::new();
+    let up = operator.up(&["--replicas", "2", "--json"]).json();
+    let mut left = part(&up, "hubbub-2")["pid"].as_u64().unwrap() as u32;
+    for command in [&["up", "--json"][..], &["scale", "2", "--json"]] {
+        // As it is remembered from its launch until it has said where it listens.
+        let mut state = operator.remembered();
+        (state["replicas"][1]["port"], state["replicas"][1]["inRotation"]) = (Value::Null, json!(false));
+        fs::write(operator.dir().join("cluster.json"), state.to_string()).unwrap();
+        let repaired = operator.ok(command).json();
+        let again = part(&repaired, "hubbub-2")["pid"].as_u64().unwrap() as u32;
+        assert!(repaired["healthy"] == true && again != left && !runs(left), "{command:?}: {repaired}");
+        left = again;
+    }
+    // As it is remembered when only nginx was still to be told.
+    let mut state = operator.remembered();
+    state["replicas"][1]["inRotation"] = json!(false);
+    fs::write(operator.dir().join("cluster.json"), state.to_string()).unwrap();
+    let repaired = operator.ok(&["scale", "2", "--json"]).json();
+    assert_eq!((&repaired["healthy"], &part(&repaired, "hubbub-2")["pid"]), (&json!(true), &json!(left)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_metrics_key_is_taken_over_one_replica_at_a_time() {
+    let operator = Operator::new();
+    operator.up(&["--replicas", "2"]);
+    let with = |key: &str, args: &[&str]| {
+        let done = Done::of(operator.command(args).env("METRICS_API_KEY", key).output().unwrap());
+        assert_eq!(done.code, Some(0), "{args:?}: {}\n{}", done.out, done.err);
+        done
+    };
+    let opens = async |name: &str, key: &str| {
+        let port = part(&operator.status(), name)["port"].clone();
+        let asked = reqwest::Client::new().get(format!("http://127.0.0.1:{port}/metrics")).bearer_auth(key);
+        asked.send().await.unwrap().status() == 200
+    };
+    let [first, second, third] = ["1", "2", "3"].map(|digit| digit.repeat(32));
+    // Those that run go on with the key that they have, and are asked with it.
+    assert!(with(&first, &["up"]).err.contains("Other settings were taken over"));
+    with(&second, &["restart", "hubbub-1"]);
+    assert_eq!((opens("hubbub-1", &second).await, opens("hubbub-2", &second).await), (true, false));
+    operator.ok(&["restart"]);
+    assert!(opens("hubbub-1", &second).await && opens("hubbub-2", &second).await);
+
+    // By its file: it counts where the environment says nothing (empty is what forgets it).
+    fs::create_dir(operator.folder.path().join("config")).unwrap();
+    fs::write(operator.folder.path().join("config/hubbub.toml"), format!("[auth]\nmetrics_api_key = \"{third}\"\n"))
+        .unwrap();
+    with("", &["restart"]);
+    assert!(opens("hubbub-1", &third).await && opens("hubbub-2", &third).await);
+    assert_eq!(operator.ok(&["health", "--json"]).json()["healthy"], true);
 }
 
 #[test]

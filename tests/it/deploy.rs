@@ -216,11 +216,14 @@ fn kubernetes_keeps_three_replicas_and_gives_each_forty_seconds() {
     // The user of the image, so that what it owns is its own.
     let user = pod["securityContext"]["runAsUser"].as_u64().unwrap();
     assert!(text("Dockerfile").contains(&format!("\nUSER {user}:{user}\n")));
-    // Everybody finds the replicas by the same label.
+    // The Deployment knows its own from a canary's, for good: its selector cannot be changed. All else takes both.
     let labels = &spec["template"]["metadata"]["labels"];
+    assert_eq!((&labels["app"], &labels["track"]), (&"hubbub".into(), &"stable".into()));
     assert_eq!(&spec["selector"]["matchLabels"], labels);
-    assert_eq!(&find("Service", "hubbub")["spec"]["selector"], labels);
-    assert_eq!(&find("PodDisruptionBudget", "hubbub")["spec"]["selector"]["matchLabels"], labels);
+    let any = serde_yaml_ng::from_str::<Yaml>("{app: hubbub}").unwrap();
+    assert_eq!(find("Service", "hubbub")["spec"]["selector"], any);
+    assert_eq!(find("PodDisruptionBudget", "hubbub")["spec"]["selector"]["matchLabels"], any);
+    assert_eq!(pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"], any);
     assert_eq!(find("PodDisruptionBudget", "hubbub")["spec"]["maxUnavailable"], 1);
 }
 

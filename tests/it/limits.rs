@@ -101,6 +101,16 @@ async fn an_address_has_so_many_connections_open() {
 }
 
 #[tokio::test]
+async fn places_are_as_many_as_the_files_that_it_may_have() {
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+    for ((soft, hard), files) in [((600, 2_000), 2_000), ((600, 600), 600)] {
+        let server = Server::setup().env("METRICS_API_KEY", KEY).files(soft, hard).start();
+        let places = server.metric(KEY, "hubbub_connections_limit").await;
+        assert_eq!(places, f64::from(files - 256), "soft {soft}, hard {hard}");
+    }
+}
+
+#[tokio::test]
 async fn a_full_server_refuses() {
     let server = Server::setup().env("MAX_SESSIONS", 2).start();
     let first = server.guest("a").await;

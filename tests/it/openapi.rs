@@ -59,6 +59,16 @@ fn lists_every_error_code() {
 }
 
 #[test]
+fn what_waits_for_redis_has_no_number_yet() {
+    let document = document();
+    let responses = &document["paths"]["/api/rooms/{room}/messages"]["post"]["responses"];
+    for (status, field, is_there) in [("201", "seq", true), ("202", "seq", false), ("202", "provisional", true)] {
+        let schema = resolve(&document, &responses[status]["content"]["application/json"]["schema"]);
+        assert_eq!(schema["properties"].get(field).is_some(), is_there, "{status} {field}");
+    }
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
     fn walk(document: &Value, value: &Value) {
         resolve(document, value);

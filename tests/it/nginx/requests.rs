@@ -6,19 +6,22 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
     },
 };
 
 use hubbub::cluster::nginx::Strategy;
 use tempfile::TempDir;
-use tokio::{io::AsyncReadExt, net::TcpListener};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use super::nobody;
 use crate::support::{
     nginx::{Nginx, source},
     process::free_port,
-    web::{PASSWORD, send},
+    web::{Answer, PASSWORD, send},
     *,
 };
 
@@ -90,9 +93,9 @@ async fn nobody_being_there_is_told_as_clients_know_it() {
         assert_eq!((answer.status, answer.code()), (503, "unavailable"), "{path}: {}", answer.text);
         assert_eq!((answer.header("retry-after"), &answer.json["error"]["retryAfterMs"]), ("2", &json!(2000)));
     }
-    let request = reqwest::Client::new().post(format!("http://{}/api/login", nginx.address));
-    let answer = send(request.json(&json!({"username": "ana", "password": PASSWORD}))).await;
+    let answer = post(&nginx).await;
     assert_eq!((answer.status, answer.code()), (503, "unavailable"), "{}", answer.text);
+    assert!(answer.text.contains("no server is there"), "nobody has heard of it: {}", answer.text);
 }
 
 #[tokio::test]
@@ -113,33 +116,116 @@ async fn an_address_has_its_share_of_sockets_and_no_more() {
     assert_eq!((&refused["path"], &refused["replica"]), (&json!("/chat"), &json!("")));
 }
 
-/// A replica that reads each request and dies before it answers; counts them.
-async fn dying() -> (SocketAddr, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let taken = Arc::new(AtomicUsize::new(0));
-    let count = taken.clone();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            if stream.read(&mut [0; 4_096]).await.is_ok_and(|bytes| bytes > 0) {
-                count.fetch_add(1, Ordering::Relaxed);
+/// A replica that counts the requests it reads, and answers all with one status; with none it dies before it answers.
+struct Stub {
+    address: SocketAddr,
+    taken: Arc<AtomicUsize>,
+    /// 0 for none.
+    status: Arc<AtomicU16>,
+}
+
+impl Stub {
+    async fn start(status: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stub = Self { address, taken: Arc::default(), status: Arc::new(status.into()) };
+        let (count, status) = (stub.taken.clone(), stub.status.clone());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                if stream.read(&mut [0; 4_096]).await.is_ok_and(|bytes| bytes > 0) {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    let status = status.load(Ordering::Relaxed);
+                    if status > 0 {
+                        let answer = format!("HTTP/1.1 {status} Stub\r\nContent-Length: 0\r\n\r\n");
+                        // Who asked may be gone.
+                        let _ = stream.write_all(answer.as_bytes()).await;
+                    }
+                }
             }
-        }
-    });
-    (address, taken)
+        });
+        stub
+    }
+}
+
+/// Something that is not to be done twice.
+async fn post(nginx: &Nginx) -> Answer {
+    let request = reqwest::Client::new().post(format!("http://{}/api/login", nginx.address));
+    send(request.json(&json!({"username": "ana", "password": PASSWORD}))).await
 }
 
 #[tokio::test]
 async fn what_may_have_been_done_is_not_sent_twice() {
-    let replicas = [dying().await, dying().await, dying().await];
-    let nginx = Nginx::start(Strategy::RoundRobin, &replicas.each_ref().map(|(address, _)| *address));
-    let taken = || replicas.iter().map(|(_, taken)| taken.load(Ordering::Relaxed)).sum::<usize>();
-    let request = reqwest::Client::new().post(format!("http://{}/api/login", nginx.address));
-    let answer = send(request.json(&json!({"username": "ana", "password": PASSWORD}))).await;
+    let replicas = [Stub::start(0).await, Stub::start(0).await, Stub::start(0).await];
+    let nginx = Nginx::start(Strategy::RoundRobin, &replicas.each_ref().map(|replica| replica.address));
+    let taken = || replicas.iter().map(|replica| replica.taken.load(Ordering::Relaxed)).sum::<usize>();
+    let answer = post(&nginx).await;
     assert_eq!((answer.status, answer.code(), taken()), (503, "unavailable", 1), "{}", answer.text);
+    assert!(answer.text.contains("may have been done") && answer.header("retry-after") == "2", "{}", answer.text);
     // What only asks is tried everywhere: by the strategy, and then by all who are left.
     let answer = nginx.get("/api/rooms").await;
     assert_eq!((answer.status, answer.code(), taken()), (503, "unavailable", 1 + 3 + 3), "{}", answer.text);
+    assert!(answer.text.contains("no server is there"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn what_was_sent_to_nobody_is_sent_to_who_serves_again() {
+    // As replicas answer whom they cannot let in while Redis is away.
+    let replicas = [Stub::start(503).await, Stub::start(503).await, Stub::start(503).await];
+    let nginx = Nginx::start(Strategy::RoundRobin, &replicas.each_ref().map(|replica| replica.address));
+    let taken = || replicas.iter().map(|replica| replica.taken.load(Ordering::Relaxed)).sum::<usize>();
+    let all = |status| replicas.iter().for_each(|replica| replica.status.store(status, Ordering::Relaxed));
+    let given_up = |access: &Value| access["replica"].as_str().unwrap().starts_with("hubbub");
+    until("all to be given up", async || {
+        nginx.get("/api/connect").await;
+        nginx.accesses().iter().any(given_up).then_some(())
+    })
+    .await;
+    all(201);
+    let before = taken();
+    let answer = post(&nginx).await;
+    assert_eq!((answer.status, taken() - before), (201, 1), "{}", answer.text);
+    // The first that is asked then dies of it.
+    all(0);
+    let answer = post(&nginx).await;
+    assert_eq!((answer.status, taken() - before), (503, 2), "{}", answer.text);
+    assert!(answer.text.contains("may have been done") && answer.header("retry-after") == "2", "{}", answer.text);
+    assert!(nginx.accesses().iter().filter(|access| access["method"] == "POST").all(given_up), "for 30 s");
+}
+
+/// An nginx with the snippet that the guide has for one's own, before two replicas.
+fn of_the_guide(replicas: &[SocketAddr; 2]) -> Nginx {
+    let guide = include_str!("../../../docs/deploy.md");
+    let snippet = guide.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    Nginx::start_changed(Strategy::LeastConn, replicas, |config| {
+        let (process, http) = config.split_once("\nhttp {\n").unwrap();
+        let files: String = http.lines().filter(|line| line.contains("_temp_path ")).collect();
+        let listen = http.lines().find_map(|line| line.trim().strip_prefix("listen ")?.split(' ').next()).unwrap();
+        let mut snippet = snippet.replace("listen 80;", &format!("listen {listen};"));
+        for (shipped, replica) in ["10.0.0.11:3001", "10.0.0.12:3001"].iter().zip(replicas) {
+            assert_eq!(snippet.matches(shipped).count(), 1);
+            snippet = snippet.replace(shipped, &replica.to_string());
+        }
+        format!("{process}\nhttp {{\n{files}\naccess_log off;\n{snippet}\n}}\n")
+    })
+}
+
+#[tokio::test]
+async fn the_nginx_of_the_guide_gives_nobody_up_for_refusals() {
+    let replicas = [Stub::start(503).await, Stub::start(503).await];
+    let nginx = of_the_guide(&replicas.each_ref().map(|replica| replica.address));
+    for _ in 0..10 {
+        assert_eq!(nginx.get("/api/connect").await.status, 503);
+    }
+    assert_eq!(post(&nginx).await.status, 503);
+    replicas.iter().for_each(|replica| replica.status.store(201, Ordering::Relaxed));
+    assert_eq!((nginx.get("/chat").await.status, post(&nginx).await.status), (201, 201));
+    // One that dies is passed over, and what it may have done is not done again.
+    replicas[0].status.store(0, Ordering::Relaxed);
+    let answers = [post(&nginx).await.status, post(&nginx).await.status, post(&nginx).await.status];
+    assert!(answers.contains(&502) && answers.contains(&201), "{answers:?}");
+    for _ in 0..4 {
+        assert_eq!(nginx.get("/chat").await.status, 201);
+    }
 }
 
 /// What a server says to a request over TLS, whoever it proves to be.

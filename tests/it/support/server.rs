@@ -44,6 +44,8 @@ pub(crate) struct Setup {
     env: Vec<(String, String)>,
     args: Vec<String>,
     config: Option<String>,
+    /// Soft and hard limit of open files; those of the tests when none are set.
+    files: Option<(u64, u64)>,
 }
 
 impl Setup {
@@ -60,6 +62,12 @@ impl Setup {
     /// The content of `config/hubbub.toml`.
     pub(crate) fn config(mut self, toml: &str) -> Self {
         self.config = Some(toml.into());
+        self
+    }
+
+    /// How many files it may open at first (soft), and may raise that to (hard).
+    pub(crate) fn files(mut self, soft: u64, hard: u64) -> Self {
+        self.files = Some((soft, hard));
         self
     }
 
@@ -209,8 +217,19 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     rest[..end].parse().ok()
 }
 
+/// The program as a shell starts it with other limits of open files.
+fn limited(folder: &Path, soft: u64, hard: u64) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.env_clear().current_dir(folder).stdin(Stdio::null());
+    command.args(["-c", &format!("ulimit -S -n {soft} && ulimit -H -n {hard} && exec \"$0\" \"$@\""), HUBBUB]);
+    command
+}
+
 fn spawn(setup: &Setup, folder: &Path, log: &Log) -> (Child, SocketAddr) {
-    let mut command = program(folder);
+    let mut command = match setup.files {
+        Some((soft, hard)) => limited(folder, soft, hard),
+        None => program(folder),
+    };
     command.arg("serve").args(&setup.args).envs(ALWAYS);
     command.envs(setup.env.iter().map(|(name, value)| (name, value)));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
