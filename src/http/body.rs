@@ -15,7 +15,8 @@ const LIMIT: usize = 64 * 1024;
 /// what was taken for it, for as long as it likes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Reads a JSON body, which is an object. A handler takes the [`Payload`] and calls this once it knows that the client may ask at all.
+/// Reads a JSON body, which is an object. A handler takes the [`Payload`] and calls this once it knows that the client
+/// may ask at all.
 ///
 /// # Errors
 /// 408 when the body takes more than 10 s; 413 above 64 KiB; 415 for another `Content-Type`; `malformed`.

@@ -110,7 +110,8 @@ fn is_blank(c: char) -> bool {
     matches!(
         c,
         // Marks: joiners, inherent vowels and selectors of variations.
-        '\u{34F}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}'
+        '\u{34F}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{FE00}'..='\u{FE0F}'
+        | '\u{E0100}'..='\u{E01EF}'
         // Letters: the Hangul fillers.
         | '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}'
         // Reserved for more of these, so that a text of today is as blank tomorrow.

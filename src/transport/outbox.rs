@@ -71,8 +71,8 @@ impl Outbox {
 
     /// Queues a frame of which `sent` bytes are written; only the first in an empty queue may have any.
     ///
-    /// What was asked for counts on its own, up to [`PAGES`] times the limit and as far as there is room for the pages of
-    /// all. Above that the oldest ephemeral frames go first, then the new one if it is ephemeral.
+    /// What was asked for counts on its own, up to [`PAGES`] times the limit and as far as there is room for the pages
+    /// of all. Above that the oldest ephemeral frames go first, then the new one if it is ephemeral.
     ///
     /// # Errors
     /// [`Full`] if that does not make room; the frame is not queued.

@@ -8,8 +8,8 @@ use crate::{
     transport::upgrade::ANSWER_TIMEOUT,
 };
 
-/// How long a handshake may lie between its check and the hub: while its answer is written, and before and after that in
-/// the queues of the store and of the hub.
+/// How long a handshake may lie between its check and the hub: while its answer is written, and before and after that
+/// in the queues of the store and of the hub.
 const LATE_ARRIVAL_MS: Millis = ANSWER_TIMEOUT.as_millis() as Millis + IN_QUEUES_MS;
 
 /// The part of it that is not up to the client.

@@ -1,5 +1,5 @@
-//! The bans, in memory beside the file: whoever comes is looked up, and must not be let in because readers have too much
-//! to do.
+//! The bans, in memory beside the file: whoever comes is looked up, and must not be let in because readers have too
+//! much to do.
 
 use std::{
     collections::HashMap,
@@ -28,8 +28,8 @@ impl Bans {
         Ok(Self(Mutex::new(bans)))
     }
 
-    /// The file says so now: a user is refused until then, or no longer if that is not after `now`. Lets go of those that
-    /// have ended.
+    /// The file says so now: a user is refused until then, or no longer if that is not after `now`. Lets go of those
+    /// that have ended.
     pub(super) fn note(&self, user: UserId, until: Millis, now: Millis) {
         let mut bans = self.lock();
         bans.insert(user, until);

@@ -191,7 +191,8 @@ impl LocalBroker {
     }
 
     /// Takes nothing more, finishes what was accepted, folds the write-ahead log into the file and lets go of it.
-    /// Blocks for as long as that takes; a second call does nothing. Afterwards everything but who is banned is `Unavailable`.
+    /// Blocks for as long as that takes; a second call does nothing. Afterwards everything but who is banned is
+    /// `Unavailable`.
     pub fn shut_down(&self) {
         self.closing.store(true, Ordering::Release);
         self.writes.0.close();
