@@ -207,9 +207,11 @@ async fn clients_come_back_as_fast_as_those_who_take_them_can() {
         instances.iter().all(takes).then_some(())
     })
     .await;
-    let mut clients = Vec::new();
+    let mut notices = Vec::new();
     for number in 0..5 {
-        clients.push(cluster.server(2).guest(&format!("g{number}")).await);
+        let mut client = cluster.server(2).guest(&format!("g{number}")).await;
+        // Who does not read gives no sign of life.
+        notices.push(tokio::spawn(async move { (client.expect_type("notice").await, client) }));
     }
     until("the others to know of them", async || {
         let metrics = cluster.server(1).get_as("/metrics", METRICS_KEY).await.json;
@@ -226,8 +228,8 @@ async fn clients_come_back_as_fast_as_those_who_take_them_can() {
     })
     .await;
     let mut returns = Vec::new();
-    for client in &mut clients {
-        let notice = client.expect_type("notice").await;
+    for notice in notices {
+        let (notice, _client) = notice.await.unwrap();
         let [close, reconnect] = ["closeInMs", "reconnectInMs"].map(|key| notice[key].as_u64().unwrap());
         assert!(reconnect >= 1_000, "{notice}");
         returns.push(close + reconnect);

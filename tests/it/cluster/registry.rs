@@ -17,8 +17,9 @@ use hubbub::{
 use super::instance::*;
 use crate::support::{redis::Redis, until};
 
+/// The instances, as soon as Redis tells: on a busy machine it may have been taken for away for a moment.
 async fn ids(instance: &Instance) -> Vec<String> {
-    let instances = instance.store.directory.instances().await.unwrap();
+    let instances = until("an answer", async || instance.store.directory.instances().await.ok()).await;
     instances.iter().map(|info| info.instance.to_string()).collect()
 }
 
