@@ -632,3 +632,26 @@ async fn without_a_replica_nothing_is_acked_that_needs_one() {
     let answer = tokio::time::timeout(Duration::from_secs(5), one(&opened.broker, &room, &ana, message("x", None)));
     assert_eq!(answer.await.unwrap().map(|appended| appended.seq), Ok(None), "provisional: it is nowhere safe");
 }
+
+/// A primary that took the place of another has a replica too, which confirms what neither of them has.
+#[tokio::test]
+async fn what_another_primary_confirms_is_looked_for_there() {
+    let config = RedisConfig { wait_replicas: 1, ..RedisConfig::default() };
+    let store = InRedis { config, ..InRedis::alone() };
+    let replica = Redis::setup().replica_of(&store.redis).start();
+    until("the replica to follow", async || replica.info("master_link_status") == "up").await;
+    let opened = store.open().await;
+    let (room, ana) = (fresh_room(), ana());
+    assert_eq!(say(&opened.broker, &room, &ana, "first").await.seq, Some(1));
+    replica.freeze();
+    let (broker, of, user) = (opened.broker.clone(), room.clone(), ana.clone());
+    let second = tokio::spawn(async move { one(&broker, &of, &user, message("second", None)).await });
+    until("it to be logged", async || store.redis.command(&["HLEN", &key("log", &room)]).int() == 2).await;
+    // The other primary has never heard of it.
+    store.redis.command(&["HSET", &key("meta", &room), "s", "1"]);
+    store.redis.command(&["HDEL", &key("log", &room), "2"]);
+    store.redis.command(&["DEL", &key("ids", &room)]);
+    replica.thaw();
+    second.await.unwrap().unwrap();
+    until("it is there", async || said(&opened.broker, &room).await == ["first", "second"]).await;
+}

@@ -42,6 +42,17 @@ impl RedisSetup {
         self
     }
 
+    /// Ready to be the primary or the replica of a pair.
+    pub(crate) fn of_a_pair(self) -> Self {
+        let (user, password) = ADMIN;
+        self.set("masteruser", user).set("masterauth", password).set("repl-diskless-sync-delay", 0)
+    }
+
+    /// A replica of another.
+    pub(crate) fn replica_of(self, primary: &Redis) -> Self {
+        self.of_a_pair().set("replicaof", format!("127.0.0.1 {}", primary.address().port()))
+    }
+
     /// Starts it in a folder of its own, and waits until it answers.
     pub(crate) fn start(self) -> Redis {
         let args = RedisSetup::default().set("bind", "127.0.0.1").args.into_iter().chain(self.args).collect();

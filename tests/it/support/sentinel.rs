@@ -31,10 +31,8 @@ impl Sentinels {
     /// Starts a primary, a replica and so many Sentinels, and waits until all know each other.
     pub(crate) fn start(sentinels: usize) -> Self {
         let (user, password) = ADMIN;
-        let node =
-            || Redis::setup().set("masteruser", user).set("masterauth", password).set("repl-diskless-sync-delay", 0);
-        let primary = node().start();
-        let replica = node().set("replicaof", format!("127.0.0.1 {}", primary.address().port())).start();
+        let primary = Redis::setup().of_a_pair().start();
+        let replica = Redis::setup().replica_of(&primary).start();
         let quorum = sentinels / 2 + 1;
         let config = format!(
             "sentinel monitor {SERVICE} 127.0.0.1 {port} {quorum}\n\

@@ -7,6 +7,7 @@
 
 mod append;
 mod follow;
+mod look;
 mod outbox;
 mod publisher;
 mod read;

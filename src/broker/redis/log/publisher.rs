@@ -20,7 +20,8 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    append::{self, Condition, Done, Failed, Sent},
+    append::{self, Condition, Done, Failed, Sent, is_message},
+    look::look,
     outbox::{Came, Effects, Outbox},
     rescue::Tries,
     ring::{RING_BYTES, Ring},
@@ -243,7 +244,9 @@ impl Publisher {
         let condition = Condition { epoch, seen: self.last_seen(room) };
         let tried = timeout(most, async {
             let done = append::append(context, room, frame, number, &condition, (Sent::First, batch)).await?;
-            self.wait_for_replicas(room).await?;
+            if let Some(done) = &done {
+                self.wait_for_replicas(room, batch, done).await?;
+            }
             Ok(done)
         });
         let done = tried.await.unwrap_or_else(|_| {
@@ -256,20 +259,29 @@ impl Publisher {
 
     /// A batch that too few replicas confirmed counts as failed and is tried again: found in the log by its ids, and
     /// confirmed then, or provisional until it is.
-    async fn wait_for_replicas(&self, room: &RoomName) -> Result<(), Failed> {
+    ///
+    /// The connection may have been renewed in between, and a new primary may have confirmed what it never had: it is
+    /// looked, over the same connection, whether the batch is there.
+    async fn wait_for_replicas(&self, room: &RoomName, batch: &[EntryBody], done: &Done) -> Result<(), Failed> {
         let wanted = i64::from(self.context.config.wait_replicas);
         if wanted == 0 {
             return Ok(());
         }
-        let confirmed: Result<i64, Error> = self.context.clients.publisher.wait(wanted, WAIT_MS).await;
-        match confirmed {
-            Ok(confirmed) if confirmed >= wanted => Ok(()),
-            Ok(confirmed) => {
-                warn!(%room, confirmed, wanted, "too few replicas have a batch");
-                Err(Failed)
-            }
-            Err(error) => Err(append::failed(&self.context, room, &error)),
+        let (context, client) = (&self.context, &self.context.clients.publisher);
+        let confirmed: Result<i64, Error> = client.wait(wanted, WAIT_MS).await;
+        let confirmed = confirmed.map_err(|error| append::failed(context, room, &error))?;
+        if confirmed < wanted {
+            warn!(%room, confirmed, wanted, "too few replicas have a batch");
+            return Err(Failed);
         }
+        let logged = batch.iter().zip(&done.answers).filter_map(|(body, answer)| Some((body, answer.ok()?)));
+        let entries = logged.filter(|(body, at)| is_message(body) || !at.duplicate);
+        let looked = look(context, client, room, entries).await?;
+        if looked.lacks.is_empty() && looked.epoch.as_ref() == Some(&done.epoch) {
+            return Ok(());
+        }
+        warn!(%room, "the primary that replicas confirmed for does not have a batch");
+        Err(Failed)
     }
 
     fn time(&self, frame: u64, sent: Instant) {

@@ -2,7 +2,7 @@
 //! backup, or a flushed server.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     time::{Duration, Instant},
 };
 
@@ -11,8 +11,9 @@ use tracing::warn;
 
 use super::{
     EMPTY_ROOM_MS,
-    append::{self, Condition, Done, Failed, Sent, frame_start, is_message, subject},
+    append::{self, Condition, Done, Failed, Sent, frame_start, is_message},
     fresh_epoch,
+    look::{Looked, look},
     outbox::BATCH_CHANGES,
     publisher::Publisher,
     ring::{Acked, PutBack},
@@ -157,20 +158,9 @@ struct Lacking {
 
 /// Looks at a room's log, and which of some entries it lacks.
 async fn lacks(context: &Context, room: &RoomName, entries: &[Acked]) -> Result<Lacking, Failed> {
-    let keys = RoomKeys(room);
-    let mut args: Vec<Value> = Vec::with_capacity(entries.len() * 4);
-    for Acked { body, at, .. } in entries {
-        let kind = if is_message(body) { "m" } else { "" };
-        args.extend([kind, subject(body).as_str(), &at.seq.to_string(), &at.ts.to_string()].map(Value::from));
-    }
-    let names = vec![keys.meta(), keys.log(), keys.ids()];
-    let answer: Result<Vec<String>, Error> = scripts::run(&scripts::LACKS, &context.clients.data, names, args).await;
-    let answer = answer.map_err(|error| append::failed(context, room, &error))?;
-    let mut words = answer.into_iter();
-    let epoch = words.next().and_then(|epoch| Epoch::parse(&epoch).ok());
-    let head = words.next().and_then(|head| head.parse().ok()).unwrap_or_default();
-    let places: HashSet<_> = words.filter_map(|place| place.parse::<usize>().ok()?.checked_sub(1)).collect();
-    let is_missing = |(place, acked): &(usize, &Acked)| acked.waits || places.contains(place);
+    let all = entries.iter().map(|acked| (&acked.body, acked.at));
+    let Looked { epoch, head, lacks } = look(context, &context.clients.data, room, all).await?;
+    let is_missing = |(place, acked): &(usize, &Acked)| acked.waits || lacks.contains(place);
     let missing = entries.iter().enumerate().filter(is_missing).map(|(_, acked)| acked.clone()).collect();
     Ok(Lacking { epoch, head, missing })
 }
