@@ -115,7 +115,10 @@ async fn the_focus_stays_among_the_messages() {
     react(&mut bob, "👍").await;
     react(&mut bob, "🎂").await;
     let [alt, release, tab, end] = [Key::Alt, Key::Null, Key::Tab, Key::End].map(char::from);
-    ana.press(&format!("{alt}m{release}{tab}{tab}")).await;
+    let text = "document.activeElement.closest('#log > li')?.querySelector('.text').textContent";
+    ana.press(&format!("{alt}m{release}")).await;
+    ana.waits_for(&format!("{text} === 'first'")).await;
+    ana.press(&format!("{tab}{tab}")).await;
     let on_cake = "document.activeElement.dataset.emoji === '🎂'";
     ana.waits_for(on_cake).await;
     // A message that changes is built anew, with what was focused in it and all that can be tabbed to.
@@ -126,7 +129,6 @@ async fn the_focus_stays_among_the_messages() {
 
     // Of those that are followed the old ones leave the page.
     ana.press(&format!("{alt}m{release}")).await;
-    let text = "document.activeElement.closest('#log > li')?.querySelector('.text').textContent";
     ana.waits_for(&format!("{text} === 'first'")).await;
     for number in 1..=130 {
         bob.send_acked("global", &format!("number {number}")).await;
