@@ -19,7 +19,7 @@ use super::{
     state::{Listener, Replica, State},
     survey,
 };
-use crate::bench;
+use crate::{auth::secret::Secret, bench};
 
 /// How long a replica may take until it is healthy: a name that another held until it died is free after ten seconds
 /// (`distributed.instance_ttl_ms`), and a machine that starts many is slow.
@@ -137,12 +137,19 @@ impl State {
             set("HUBBUB__SERVER__PORT_RANGE_END", &port.to_string());
         }
         let auth = (outside.identity)(&self.working_folder, &environment);
+        // What is there and counts for nothing is wrong, and the replica is to say so.
+        let mut give = |name: &str, own: &Secret| {
+            let value = environment.entry(name.to_owned()).or_default();
+            if value.trim().is_empty() {
+                own.expose().clone_into(value);
+            }
+        };
         if auth.session_secret.is_none() {
-            environment.insert("SESSION_SECRET".into(), self.secrets.session_secret().expose().to_owned());
+            give("SESSION_SECRET", &self.secrets.session_secret());
         }
         let metrics_keys = auth.metrics_api_key.unwrap_or_else(|| {
             let own = self.secrets.metrics_api_key();
-            environment.insert("METRICS_API_KEY".into(), own.expose().to_owned());
+            give("METRICS_API_KEY", &own);
             own
         });
         // Either of two opens them.

@@ -145,7 +145,14 @@ impl State {
 
     /// The key that opens the metrics of a replica.
     pub(super) fn metrics_key(&self, replica: &Replica) -> Secret {
-        replica.metrics_key.clone().map_or_else(|| self.secrets.metrics_api_key(), Secret::new)
+        // Builds that did not note it gave the first of these that was set, or the cluster's own.
+        let set = || {
+            let keys = ["HUBBUB__AUTH__METRICS_API_KEY", "METRICS_API_KEY"].map(|name| self.settings.get(name));
+            let first = keys.into_iter().flatten().next()?.split(',').next()?.trim();
+            (!first.is_empty()).then(|| Secret::new(first))
+        };
+        let known = replica.metrics_key.clone().map(Secret::new);
+        known.or_else(set).unwrap_or_else(|| self.secrets.metrics_api_key())
     }
 
     /// Whether any part runs.
@@ -202,12 +209,14 @@ mod tests {
 
     #[test]
     fn secrets_differ_are_long_and_stay() {
-        let state = State::new(1, Strategy::default(), PathBuf::new());
+        let mut state = State::new(1, Strategy::default(), PathBuf::new());
         let mut replica = Replica::new(1);
         let (password, key) = (state.secrets.redis_password(), state.metrics_key(&replica));
         assert_eq!(password.expose().len(), 64);
         assert_ne!(password.expose(), key.expose());
         assert!(state.secrets.session_secret().require_strong("k").is_ok());
+        state.settings.insert("METRICS_API_KEY".into(), "new, old".into());
+        assert_eq!(state.metrics_key(&replica).expose(), "new", "of a build that did not note it");
         replica.metrics_key = Some("given".into());
         assert_eq!(state.metrics_key(&replica).expose(), "given");
     }

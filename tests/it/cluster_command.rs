@@ -395,6 +395,10 @@ async fn a_new_metrics_key_is_taken_over_one_replica_at_a_time() {
     with("", &["restart"]);
     assert!(opens("hubbub-1", &third).await && opens("hubbub-2", &third).await);
     assert_eq!(operator.ok(&["health", "--json"]).json()["healthy"], true);
+
+    let short = Done::of(operator.command(&["restart"]).env("METRICS_API_KEY", "short").output().unwrap());
+    assert!(short.code == Some(1) && short.err.contains("METRICS_API_KEY"), "{}", short.err);
+    operator.up(&[]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use hubbub::{
     metrics::Metrics,
     protocol::{
         command::Cursor,
+        entry::EntryBody,
         envelope::{Incarnation, Telling},
         ids::{Epoch, InstanceId, Position, RoomName},
     },
@@ -400,6 +401,29 @@ async fn a_delete_that_comes_before_its_message_waits_for_it() {
     until("the text is gone again", async || said(&opened.broker, &room).await == ["mine", "", "on"]).await;
     say(&opened.broker, &room, &ana, "and on").await;
     assert_eq!(position(&opened.broker, &room).await.epoch, epoch, "nothing was lost since");
+}
+
+#[tokio::test]
+async fn what_waits_for_its_message_comes_before_what_is_done_to_it_next() {
+    let store = InRedis::alone();
+    let (opened, other) = (store.open().await, store.open().await);
+    let (room, ana) = (fresh_room(), ana());
+    let id = say(&other.broker, &room, &ana, "one").await.message_id;
+    one(&opened.broker, &room, &ana, edit(&id, "two")).await.unwrap();
+    store.redis.command(&["FLUSHALL"]);
+    // Each puts back what it had logged as soon as it logs more; the edit waits from then on.
+    say(&opened.broker, &room, &ana, "on").await;
+    say(&other.broker, &room, &ana, "and on").await;
+    one(&opened.broker, &room, &ana, edit(&id, "three")).await.unwrap();
+    let edits: Vec<_> = whole_log(&opened.broker, &room)
+        .await
+        .into_iter()
+        .filter_map(|entry| match entry.body {
+            EntryBody::Edited { text, .. } => Some(text.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(edits, ["two", "three"]);
 }
 
 #[tokio::test]

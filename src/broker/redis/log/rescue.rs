@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::{
     EMPTY_ROOM_MS,
-    append::{self, Condition, Done, Failed, Sent, frame_start, is_message},
+    append::{self, Condition, Done, Failed, Sent, frame_start, is_message, subject},
     fresh_epoch,
     look::{Looked, look},
     outbox::BATCH_CHANGES,
@@ -23,7 +23,10 @@ use crate::{
         AppendError,
         redis::{context::Context, keys::RoomKeys, scripts},
     },
-    protocol::ids::{Epoch, RoomName, Seq},
+    protocol::{
+        entry::EntryBody,
+        ids::{Epoch, RoomName, Seq},
+    },
 };
 
 /// How soon what waits for its message is tried a second time.
@@ -81,6 +84,13 @@ impl Publisher {
             self.ring().renew(room, &epoch, head);
         }
         Ok(())
+    }
+
+    /// What waits for a message goes before what is done to it next: it would undo that.
+    pub(super) async fn rescue_before(&self, room: &RoomName, batch: &[EntryBody]) -> Result<(), Failed> {
+        let changed = batch.iter().filter(|body| !is_message(body)).map(subject);
+        let waits = self.ring().waits_for(room, changed);
+        if waits { self.rescue(room).await } else { Ok(()) }
     }
 
     /// Tries again what waits for its message, each room less and less often.

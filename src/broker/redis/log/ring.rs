@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::append::{Logged, is_message};
+use super::append::{Logged, is_message, subject};
 use crate::protocol::{
     entry::EntryBody,
-    ids::{Epoch, Millis, Position, RoomName, Seq},
+    ids::{Epoch, MessageId, Millis, Position, RoomName, Seq},
 };
 
 /// How long an entry is kept: as long as its key is remembered, so that what is put back is known again.
@@ -89,10 +89,13 @@ impl Ring {
         }
     }
 
-    /// Where the last entry of a room stands.
+    /// How far the entries of a room go in the life of the last of them.
     pub(super) fn position(&self, room: &RoomName) -> Option<Position> {
-        let last = self.rooms.get(room)?.iter().rfind(|acked| !acked.waits)?;
-        Some(Position { epoch: last.epoch.clone(), seq: last.at.seq })
+        let stand = self.rooms.get(room)?.iter().filter(|acked| !acked.waits);
+        let epoch = &stand.clone().next_back()?.epoch;
+        // Not by their order: what waited got its number late.
+        let seq = stand.filter(|acked| acked.epoch == *epoch).map(|acked| acked.at.seq).max()?;
+        Some(Position { epoch: epoch.clone(), seq })
     }
 
     /// A room's log was looked at: what it has of the entries is in this life of it, up to its `head`. A message that
@@ -115,6 +118,12 @@ impl Ring {
     pub(super) fn entries(&self, room: &RoomName, most: usize) -> Vec<Acked> {
         let Some(entries) = self.rooms.get(room) else { return Vec::new() };
         entries.iter().skip(entries.len().saturating_sub(most)).cloned().collect()
+    }
+
+    /// Whether a change waits for one of these messages.
+    pub(super) fn waits_for<'a>(&self, room: &RoomName, mut messages: impl Iterator<Item = &'a MessageId>) -> bool {
+        let Some(entries) = self.rooms.get(room) else { return false };
+        messages.any(|id| entries.iter().any(|acked| acked.waits && subject(&acked.body) == id))
     }
 
     /// The rooms in which a change waits for its message.
