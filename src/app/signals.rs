@@ -24,6 +24,7 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+
     /// A second signal ends the process at once; what was acknowledged is on the disk. `came`: the drain began with the
     /// first. After an admin began it the first is yet to come, as from whoever runs the server and stops it once it
     /// is drained.

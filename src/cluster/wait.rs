@@ -124,6 +124,7 @@ mod tests {
         let stopped = interrupt.until("nothing", Duration::from_secs(60), || Ok(None::<()>));
         assert!(matches!(stopped, Err(ClusterError::Interrupted)));
     }
+
     #[test]
     fn what_nohup_started_is_known() {
         let status = |ignored| format!("Name:\thubbub\nSigBlk:\t0000000000000001\nSigIgn:\t{ignored}\n");

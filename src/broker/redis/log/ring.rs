@@ -89,13 +89,10 @@ impl Ring {
         }
     }
 
-    /// How far the entries of a room go in the life of the last of them.
+    /// Where the last entry of a room stands.
     pub(super) fn position(&self, room: &RoomName) -> Option<Position> {
-        let stand = self.rooms.get(room)?.iter().filter(|acked| !acked.waits);
-        let epoch = &stand.clone().next_back()?.epoch;
-        // Not by their order: what waited got its number late.
-        let seq = stand.filter(|acked| acked.epoch == *epoch).map(|acked| acked.at.seq).max()?;
-        Some(Position { epoch: epoch.clone(), seq })
+        let last = self.rooms.get(room)?.iter().rfind(|acked| !acked.waits)?;
+        Some(Position { epoch: last.epoch.clone(), seq: last.at.seq })
     }
 
     /// A room's log was looked at: what it has of the entries is in this life of it, up to its `head`. A message that
@@ -138,9 +135,18 @@ impl Ring {
         let Ok(index) = entries.binary_search_by_key(&old.number, |acked| acked.number) else { return };
         match became {
             PutBack::At(epoch, at) => {
-                entries[index].epoch = epoch.clone();
-                entries[index].at = Logged { duplicate: false, ..at };
-                entries[index].waits = false;
+                let Some(acked) = entries.get_mut(index) else { return };
+                acked.epoch = epoch.clone();
+                acked.at = Logged { duplicate: false, ..at };
+                acked.waits = false;
+                // What was logged anew stands behind all others, here too.
+                if !at.duplicate
+                    && let Some(mut acked) = entries.remove(index)
+                {
+                    self.next += 1;
+                    acked.number = self.next;
+                    entries.push_back(acked);
+                }
             }
             PutBack::Waits => entries[index].waits = true,
             PutBack::Over => {
@@ -229,13 +235,19 @@ mod tests {
     fn what_waits_for_its_message_stands_nowhere() {
         let (room, epoch) = (RoomName::global(), Epoch::from_random(1));
         let mut ring = Ring::new(RING_BYTES);
-        ring.keep(&room, &epoch, (1..=2).map(entry).collect(), 0);
+        ring.keep(&room, &epoch, (1..=3).map(entry).collect(), 0);
         let all = ring.entries(&room, 99);
         ring.put_back(&room, &all[1], PutBack::Waits);
+        ring.put_back(&room, &all[2], PutBack::Waits);
         assert_eq!(ring.position(&room), Some(Position { epoch: epoch.clone(), seq: 1 }));
         assert_eq!(ring.waiting(), HashSet::from([room.clone()]));
         ring.put_back(&room, &all[1], PutBack::At(&epoch, Logged { seq: 5, ts: 5, duplicate: false }));
-        assert_eq!(ring.position(&room), Some(Position { epoch, seq: 5 }));
+        ring.put_back(&room, &all[2], PutBack::Over);
         assert!(ring.waiting().is_empty());
+        // Another that was logged anew goes behind it.
+        ring.put_back(&room, &all[0], PutBack::At(&epoch, Logged { seq: 6, ts: 6, duplicate: false }));
+        assert_eq!((seqs(&ring, &room), ring.position(&room)), (vec![5, 6], Some(Position { epoch, seq: 6 })));
+        ring.forget(RING_MS + 1);
+        assert_eq!((ring.rooms.len(), ring.order.len(), ring.bytes), (0, 0, 0));
     }
 }
