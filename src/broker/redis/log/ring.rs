@@ -49,13 +49,15 @@ pub(super) struct Ring {
     /// The room of each entry, oldest entry first.
     order: VecDeque<RoomName>,
     next: u64,
+    /// How many wait: mostly none, so that nobody has to look.
+    waiting: usize,
     bytes: usize,
     most_bytes: usize,
 }
 
 impl Ring {
     pub(super) fn new(most_bytes: usize) -> Self {
-        Self { rooms: HashMap::new(), order: VecDeque::new(), next: 0, bytes: 0, most_bytes }
+        Self { rooms: HashMap::new(), order: VecDeque::new(), next: 0, waiting: 0, bytes: 0, most_bytes }
     }
 
     /// Keeps entries of one batch, and forgets what is too old or too much.
@@ -81,7 +83,10 @@ impl Ring {
             if !old && self.bytes <= self.most_bytes {
                 return;
             }
-            self.bytes -= entries.pop_front().map_or(0, |acked| acked.bytes);
+            if let Some(acked) = entries.pop_front() {
+                self.bytes -= acked.bytes;
+                self.waiting -= usize::from(acked.waits);
+            }
             if entries.is_empty() {
                 self.rooms.remove(room);
             }
@@ -119,12 +124,15 @@ impl Ring {
 
     /// Whether a change waits for one of these messages.
     pub(super) fn waits_for<'a>(&self, room: &RoomName, mut messages: impl Iterator<Item = &'a MessageId>) -> bool {
-        let Some(entries) = self.rooms.get(room) else { return false };
+        let Some(entries) = self.rooms.get(room).filter(|_| self.waiting > 0) else { return false };
         messages.any(|id| entries.iter().any(|acked| acked.waits && subject(&acked.body) == id))
     }
 
     /// The rooms in which a change waits for its message.
     pub(super) fn waiting(&self) -> HashSet<RoomName> {
+        if self.waiting == 0 {
+            return HashSet::new();
+        }
         let waits = |entries: &VecDeque<Acked>| entries.iter().any(|acked| acked.waits);
         self.rooms.iter().filter(|(_, entries)| waits(entries)).map(|(room, _)| room.clone()).collect()
     }
@@ -133,12 +141,14 @@ impl Ring {
     pub(super) fn put_back(&mut self, room: &RoomName, old: &Acked, became: PutBack<'_>) {
         let Some(entries) = self.rooms.get_mut(room) else { return };
         let Ok(index) = entries.binary_search_by_key(&old.number, |acked| acked.number) else { return };
+        let Some(acked) = entries.get_mut(index) else { return };
+        self.waiting -= usize::from(acked.waits);
+        acked.waits = matches!(became, PutBack::Waits);
+        self.waiting += usize::from(acked.waits);
         match became {
             PutBack::At(epoch, at) => {
-                let Some(acked) = entries.get_mut(index) else { return };
                 acked.epoch = epoch.clone();
                 acked.at = Logged { duplicate: false, ..at };
-                acked.waits = false;
                 // What was logged anew stands behind all others, here too.
                 if !at.duplicate
                     && let Some(mut acked) = entries.remove(index)
@@ -148,7 +158,7 @@ impl Ring {
                     entries.push_back(acked);
                 }
             }
-            PutBack::Waits => entries[index].waits = true,
+            PutBack::Waits => {}
             PutBack::Over => {
                 entries.remove(index);
                 self.bytes -= old.bytes;
@@ -240,14 +250,18 @@ mod tests {
         ring.put_back(&room, &all[1], PutBack::Waits);
         ring.put_back(&room, &all[2], PutBack::Waits);
         assert_eq!(ring.position(&room), Some(Position { epoch: epoch.clone(), seq: 1 }));
-        assert_eq!(ring.waiting(), HashSet::from([room.clone()]));
+        ring.put_back(&room, &all[2], PutBack::Waits);
+        assert_eq!((ring.waiting(), ring.waiting), (HashSet::from([room.clone()]), 2));
+        let waits_for = |id| ring.waits_for(&room, [MessageId::parse(id).unwrap()].iter());
+        assert_eq!((waits_for("m1"), waits_for("m2")), (false, true));
         ring.put_back(&room, &all[1], PutBack::At(&epoch, Logged { seq: 5, ts: 5, duplicate: false }));
         ring.put_back(&room, &all[2], PutBack::Over);
-        assert!(ring.waiting().is_empty());
+        assert_eq!((ring.waiting(), ring.waiting), (HashSet::new(), 0));
         // Another that was logged anew goes behind it.
         ring.put_back(&room, &all[0], PutBack::At(&epoch, Logged { seq: 6, ts: 6, duplicate: false }));
         assert_eq!((seqs(&ring, &room), ring.position(&room)), (vec![5, 6], Some(Position { epoch, seq: 6 })));
+        ring.put_back(&room, &ring.entries(&room, 1)[0], PutBack::Waits);
         ring.forget(RING_MS + 1);
-        assert_eq!((ring.rooms.len(), ring.order.len(), ring.bytes), (0, 0, 0));
+        assert_eq!((ring.rooms.len(), ring.order.len(), ring.bytes, ring.waiting), (0, 0, 0, 0));
     }
 }
