@@ -11,8 +11,8 @@ const LINE_FROM_TOP = 48;
 /** What is above the newest messages while they are followed, pixels at least: enough to begin to scroll. */
 const ABOVE = 400;
 /** How near an end of what is in the document more of it is put there, pixels. */
-const AHEAD = 800;
-/** How long after a drawing it is seen to that there is more above. */
+const AHEAD = 600;
+/** How long after a drawing what is still near is drawn, milliseconds. */
 const AGAIN_MS = 50;
 /** How long a message that was gone to stands out, milliseconds. */
 const FOUND_MS = 2_000;
@@ -41,6 +41,7 @@ export class LogView {
   #room = null;
   #me = null;
   #stick = true;
+  #put = 0; // where following has scrolled to, once it has
   #arriving = true;
   #loading = null;
   #restUntil = 0;
@@ -52,7 +53,10 @@ export class LogView {
     this.#acts = acts;
     this.#scroll.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     // A keyboard that opens, or a banner, must not hide the end from who reads along.
-    new ResizeObserver(() => this.#stick && this.#down()).observe(this.#scroll);
+    new ResizeObserver(() => {
+      this.#span.fit(this.#scroll.clientHeight + 2 * AHEAD);
+      if (this.#stick) this.#down();
+    }).observe(this.#scroll);
     $('latest').addEventListener('click', () => this.toEnd());
     $('older').addEventListener('click', () => this.#older(true));
     this.#log.addEventListener('click', (event) => this.#clicked(event));
@@ -83,8 +87,24 @@ export class LogView {
    */
   show(room, me, divider) {
     if (room !== this.#room) this.#clear(room);
+    else if (this.#scroll.scrollTop < this.#put) this.#follow(); // its event may be yet to come
     this.#me = me;
-    const { messages, hasOlder } = room.timeline;
+    this.#move();
+    this.#render(divider);
+  }
+
+  // The stretch moves only here, when it is drawn: where a reader stands says nothing about one not yet in the document.
+  #move() {
+    if (this.#stick) return;
+    const { messages } = this.#room.timeline;
+    const near = this.#near();
+    if (near === 'top') this.#span.up(messages);
+    else if (near === 'bottom') this.#span.down(messages);
+  }
+
+  #render(divider) {
+    const { timeline, live } = this.#room;
+    const { messages, hasOlder } = timeline;
     const anchor = this.#stick ? null : takeAnchor(this.#scroll, this.#log);
     const firstNew = this.#firstNew(divider);
     let start = this.#update(messages, firstNew);
@@ -92,21 +112,27 @@ export class LogView {
     $('older').hidden = !hasOlder || start > 0;
     $('latest').hidden = this.atEnd;
     if (this.#stick) this.#down();
-    if (this.#arriving && room.live) this.#arrive();
+    if (this.#arriving && live) this.#arrive();
     if (anchor) restoreAnchor(this.#scroll, this.#shown.get(anchor.node.dataset.id)?.node, anchor.offset);
-    if (hasOlder && this.#scroll.scrollHeight <= this.#scroll.clientHeight) this.#older();
+    const short = this.#scroll.scrollHeight <= this.#scroll.clientHeight;
+    const top = !this.#stick && this.#near() === 'top';
+    if (start === 0 && (short || top)) this.#older();
     // At the very top nobody can scroll any further, so no event asks for more.
-    if (!this.#stick && this.#scroll.scrollTop < AHEAD && (start > 0 || hasOlder)) {
-      this.#again ??= setTimeout(() => {
-        this.#again = null;
-        this.#scrolled();
-      }, AGAIN_MS);
-    }
+    const rest = start > 0 ? AGAIN_MS : this.#restUntil - performance.now();
+    if (top && rest > 0) this.#drawIn(rest);
+  }
+
+  #drawIn(ms) {
+    this.#again ??= setTimeout(() => {
+      this.#again = null;
+      this.#acts.draw();
+    }, ms);
   }
 
   /** To the newest message, and along with it. */
   toEnd() {
     this.#span.follow();
+    this.#put = 0;
     this.#stick = true;
     if (this.#room) this.#room.timeline.held = false;
     this.#acts.draw();
@@ -137,6 +163,7 @@ export class LogView {
     this.#open.clear();
     this.#log.replaceChildren();
     this.#span.follow();
+    this.#put = 0;
     this.#stick = this.#arriving = true;
     this.#divider = { after: undefined, id: null };
   }
@@ -219,22 +246,29 @@ export class LogView {
 
   #scrolled() {
     if (!this.#room) return;
+    const was = this.#stick;
+    this.#follow();
+    // Following a flood scrolls at each drawing: that is no reason to draw again.
+    if (this.#stick !== was || (!was && this.#near())) this.#acts.draw();
+  }
+
+  // Whether the reader is at the end, to go along with it, or stays where they are.
+  #follow() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
     const { timeline } = this.#room;
-    const below = scrollHeight - scrollTop - clientHeight;
     const { messages } = timeline;
-    const { start, end } = this.#span.range(messages);
-    const last = end === messages.length;
-    const was = this.#stick;
-    this.#stick = last && below < NEAR;
+    this.#stick = this.#span.range(messages).end === messages.length && scrollHeight - scrollTop - clientHeight < NEAR;
     timeline.held = !this.#stick;
-    if (this.#stick && !this.#span.following) this.#span.follow();
-    else if (!this.#stick && this.#span.following) this.#span.hold(messages);
-    const nearTop = !this.#stick && scrollTop < AHEAD;
-    if (nearTop) this.#span.up(messages) || this.#older();
-    else if (!last && below < AHEAD) this.#span.down(messages);
-    // Following a flood scrolls at each drawing: that is no reason to draw again.
-    if (nearTop || this.#stick !== was || this.#span.range(messages).start !== start) this.#acts.draw();
+    if (this.#stick !== this.#span.following) this.#stick ? this.#span.follow() : this.#span.hold(messages);
+  }
+
+  // Which end of what is in the document is near, if there is more beyond it.
+  #near() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
+    const { messages, hasOlder } = this.#room.timeline;
+    const { start, end } = this.#span.range(messages);
+    if (scrollTop < AHEAD && (start > 0 || hasOlder)) return 'top';
+    return scrollHeight - scrollTop - clientHeight < AHEAD && end < messages.length ? 'bottom' : null;
   }
 
   // After a failure by itself only some time later: what asked for it is still so.
@@ -242,8 +276,6 @@ export class LogView {
     if (!this.#room.timeline.hasOlder || (!asked && performance.now() < this.#restUntil)) return Promise.resolve();
     this.#loading ??= this.#acts.older().catch(() => (this.#restUntil = performance.now() + REST_MS)).then(() => {
       this.#loading = null;
-      // Who waits for it at the top cannot scroll any further, so no event would ask for what has come.
-      if (!this.#stick && this.#scroll.scrollTop < AHEAD) this.#span.up(this.#room.timeline.messages);
       this.#acts.draw();
     });
     return this.#loading;
@@ -251,6 +283,7 @@ export class LogView {
 
   #down() {
     this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    this.#put = this.#scroll.scrollTop;
   }
 
   #attach(item) {
@@ -318,7 +351,7 @@ export class LogView {
     for (let page = 0; page < SEARCH_PAGES && !room.timeline.find(id) && room.timeline.hasOlder; page += 1) await this.#older();
     if (room !== this.#room || !this.#span.around(room.timeline.messages, id)) return;
     this.#stick = false;
-    this.show(room, this.#me, this.#divider.after);
+    this.#render(this.#divider.after);
     const { node } = this.#shown.get(id);
     node.scrollIntoView({ block: 'center' });
     node.focus({ preventScroll: true });

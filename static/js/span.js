@@ -1,5 +1,7 @@
-/** Messages in the document at once; the rest waits in memory. */
+/** Messages in the document at once, on a screen of usual height; the rest waits in memory. */
 const SIZE = 120;
+/** The lowest a message can be, pixels: one line of the smallest text, without its author. */
+const LOWEST = 24;
 /** How many while it follows, at first: what is out of sight is drawn for nothing, and a flood replaces all of it. */
 const FEW = 40;
 /** How many come and go when one end is near. */
@@ -12,6 +14,7 @@ const STEP = 40;
 export class Span {
   #first = null;
   #few = FEW;
+  #size = SIZE;
   #at = 0; // where the first was last, to look there first: a long room is searched once
 
   /** @returns {boolean} whether it moves along with the newest message */
@@ -25,9 +28,14 @@ export class Span {
     this.#few = FEW;
   }
 
+  /** Is large enough for a stretch of this height to stay when it steps. @param {number} height pixels */
+  fit(height) {
+    this.#size = Math.max(SIZE, STEP * Math.ceil(height / LOWEST / STEP + 1));
+  }
+
   /** Shows more of them while it follows: a high screen has room for them. @returns {boolean} whether that is allowed */
   grow() {
-    if (!this.following || this.#few >= SIZE) return false;
+    if (!this.following || this.#few >= this.#size) return false;
     this.#few += STEP;
     return true;
   }
@@ -42,7 +50,7 @@ export class Span {
       if (this.#first !== null) this.follow(); // what it began with is gone: the room was read afresh
       return { start: Math.max(0, messages.length - this.#few), end: messages.length };
     }
-    return { start: this.#at, end: Math.min(messages.length, this.#at + SIZE) };
+    return { start: this.#at, end: Math.min(messages.length, this.#at + this.#size) };
   }
 
   /** Stays where it is. @param {{id: string}[]} messages */
@@ -62,7 +70,7 @@ export class Span {
   down(messages) {
     const { start, end } = this.range(messages);
     if (end === messages.length) return false;
-    this.#first = messages[Math.min(start + STEP, Math.max(0, messages.length - SIZE))].id;
+    this.#first = messages[Math.min(start + STEP, Math.max(0, messages.length - this.#size))].id;
     return true;
   }
 
@@ -70,7 +78,7 @@ export class Span {
   around(messages, id) {
     const at = messages.findIndex((message) => message.id === id);
     if (at < 0) return false;
-    this.#first = messages[Math.max(0, Math.min(at - STEP, messages.length - SIZE))].id;
+    this.#first = messages[Math.max(0, Math.min(at - STEP, messages.length - this.#size))].id;
     return true;
   }
 }

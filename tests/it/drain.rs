@@ -9,10 +9,7 @@ use crate::support::{
 
 /// A server that waits long enough before its notice for a test to look.
 fn server() -> server::Setup {
-    Server::with_jwt()
-        .env("HUBBUB__LIMITS__COMMANDS_PER_SECOND", 0)
-        .env("HUBBUB__LIMITS__MESSAGES_PER_SECOND", 0)
-        .env("HUBBUB__DRAIN__GRACE_MS", 600)
+    Server::with_jwt().without_limits().env("HUBBUB__DRAIN__GRACE_MS", 600)
 }
 
 #[tokio::test]

@@ -44,6 +44,21 @@ test('it goes up and down in steps, and says where it ends', () => {
   assert.deepEqual(span.range(messages), { start: 180, end: 300 });
 });
 
+test('on a high screen, what is in view stays when it steps', () => {
+  const messages = many(1_000);
+  for (const height of [0, 1_850, 3_600, 5_000]) {
+    span.fit(height);
+    span.around(messages, 'm500');
+    const { start, end } = span.range(messages);
+    assert.equal((end - start) % 40, 0);
+    assert.ok(end - start >= 120 && (end - start - 40) * 24 >= height, `${end - start} for ${height}`);
+    span.up(messages);
+    assert.deepEqual(span.range(messages), { start: start - 40, end: end - 40 });
+    span.down(messages);
+    assert.deepEqual(span.range(messages), { start, end });
+  }
+});
+
 test('it goes to any message there is', () => {
   const messages = many(1_000);
   for (const at of [0, 5, 500, 995, 999]) {

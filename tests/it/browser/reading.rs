@@ -3,6 +3,16 @@
 use super::person::Person;
 use crate::support::{browser::Driver, *};
 
+/// `look()` finds the message at the top of the view, and `movedBy()` says later how far it has moved.
+const NOTE: &str = "
+    window.look = () => {
+        const { top } = document.querySelector('#scroll').getBoundingClientRect();
+        const node = [...document.querySelectorAll('#log > li')].find((each) => each.getBoundingClientRect().bottom > top + 1);
+        return { node, top: node.getBoundingClientRect().top };
+    };
+    window.movedBy = ({ node, top }) => node.isConnected ? Math.abs(node.getBoundingClientRect().top - top) : 'gone';
+    window.scroller = document.querySelector('#scroll');";
+
 /// Messages in the room: several pages of history, more than the page keeps in the document.
 const SAID: usize = 300;
 
@@ -13,10 +23,14 @@ const BACK: u64 = 2_000;
 /// Most messages in the document at once.
 const SHOWN: usize = 120;
 
+/// The place in the log of an item of the page.
+fn seq(which: &str) -> String {
+    format!("Number(document.querySelector('#log > li:{which}')?.dataset.seq)")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_room_is_read_back_to_its_first_message_and_to_its_last() {
-    let limits = ["COMMANDS", "MESSAGES"].map(|name| format!("HUBBUB__LIMITS__{name}_PER_SECOND"));
-    let server = limits.iter().fold(Server::setup(), |setup, name| setup.env(name, 0)).start();
+    let server = Server::setup().without_limits().start();
     let mut bob = server.guest("Bob").await;
     for number in 1..=SAID {
         bob.send_acked("global", &format!("number {number}")).await;
@@ -55,6 +69,43 @@ async fn a_long_room_is_read_back_to_its_first_message_and_to_its_last() {
     ana.leave().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_scrolls_up_is_not_pulled_back_to_the_end() {
+    let server = Server::setup().without_limits().start();
+    let mut bob = server.guest("Bob").await;
+    for number in 1..=SAID {
+        bob.send_acked("global", &format!("number {number}")).await;
+    }
+    let driver = Driver::start();
+    let ana = Person::open(&driver, &server.url("/")).await;
+    ana.waits_for(&format!("{} === {SAID}", seq("last-child"))).await;
+    ana.script(NOTE).await;
+    // In the very frame in which somebody scrolls the page draws before it hears of that; mostly, since it rests at times.
+    let pulled = "
+        const latest = document.querySelector('#latest');
+        const frame = () => new Promise(requestAnimationFrame);
+        window.pulled = [];
+        (async () => {
+            for (let round = 0; round < 10; round += 1) {
+                latest.click();
+                while (!latest.hidden) await frame();
+                const scrolled = frame().then(() => {
+                    scroller.scrollTop -= 300;
+                    return look();
+                });
+                dispatchEvent(new HashChangeEvent('hashchange'));
+                const seen = await scrolled;
+                while (latest.hidden && movedBy(seen) <= 2) await frame();
+                pulled.push(movedBy(seen));
+            }
+        })();";
+    ana.script(pulled).await;
+    ana.waits_for("pulled.length === 10").await;
+    let moved: Vec<Option<f64>> = serde_json::from_value(ana.script("return pulled").await).unwrap();
+    assert!(moved.iter().all(|moved| moved.is_some_and(|moved| moved <= 2.0)), "pulled back to the end: {moved:?}");
+    ana.leave().await;
+}
+
 /// Makes the one message of `global` the first of [`MANY`], as if they had been said: sending them would take minutes.
 fn lengthen(store: &std::path::Path) {
     let store = rusqlite::Connection::open(store).unwrap();
@@ -70,9 +121,7 @@ fn lengthen(store: &std::path::Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_room_of_a_hundred_thousand_messages_is_as_light_as_any() {
-    let limits = ["COMMANDS", "MESSAGES"].map(|name| format!("HUBBUB__LIMITS__{name}_PER_SECOND"));
-    let setup = limits.iter().fold(Server::setup(), |setup, name| setup.env(name, 0));
-    let mut server = setup.env("HUBBUB__HISTORY__MAX_ENTRIES", MANY).start();
+    let mut server = Server::setup().without_limits().env("HUBBUB__HISTORY__MAX_ENTRIES", MANY).start();
     server.guest("Bob").await.send_acked("global", "number 1").await;
     server.term();
     assert_eq!(server.exit_code(), Some(0));
@@ -81,36 +130,15 @@ async fn a_room_of_a_hundred_thousand_messages_is_as_light_as_any() {
 
     let driver = Driver::start();
     let ana = Person::open(&driver, &server.url("/")).await;
-    let seq = |which: &str| format!("Number(document.querySelector('#log > li:{which}')?.dataset.seq)");
     ana.waits_for(&format!("{} === {MANY}", seq("last-child"))).await;
-    // Back in steps of a screen, as fast as there is more above, looking each frame at how much is in the document and
-    // at whether what was in view stays where it was while more is put above it.
-    let read = "
-        const [until] = arguments;
-        const scroll = document.querySelector('#scroll');
-        window.read = { most: 0, jumps: [], done: false };
-        let seen = null;
-        const step = () => {
-            const items = [...document.querySelectorAll('#log > li')];
-            read.most = Math.max(read.most, items.length);
-            const { top, bottom } = scroll.getBoundingClientRect();
-            if (seen?.node.isConnected) {
-                const moved = seen.node.getBoundingClientRect().top - seen.top;
-                if (Math.abs(moved) > 2) read.jumps.push([seen.node.dataset.seq, moved]);
-            }
-            if (Number(items[0].dataset.seq) <= until) return void (read.done = true);
-            scroll.scrollTop -= Math.min(scroll.scrollTop, 600);
-            const node = items.find((each) => each.getBoundingClientRect().bottom > top + 1);
-            seen = { node, top: node.getBoundingClientRect().top };
-            requestAnimationFrame(step);
-        };
-        step();";
-    ana.script_with(read, vec![json!(MANY - BACK)]).await;
-    until("the messages of long ago", async || (ana.script("return read.done").await == true).then_some(())).await;
-    let (most, jumps): (usize, Vec<Value>) =
-        serde_json::from_value(ana.script("return [read.most, read.jumps]").await).unwrap();
+    let (most, jumps) = read_back(&ana, MANY - BACK).await;
     assert!(most <= SHOWN, "{most} messages in the document");
     assert!(jumps.is_empty(), "{jumps:?}");
+    // A screen on its side holds more messages than the page usually has in the document on both sides of it.
+    ana.browser.screen(1_080, 2_400, false).await;
+    ana.waits_for("innerHeight === 2400").await;
+    let (_, jumps) = read_back(&ana, MANY - 2 * BACK).await;
+    assert!(jumps.is_empty(), "on a tall screen: {jumps:?}");
     let numbers = "return [...document.querySelectorAll('#log > li[data-id]')].map((each) => Number(each.dataset.seq))";
     let numbers: Vec<u64> = serde_json::from_value(ana.script(numbers).await).unwrap();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "in order, and nothing left out: {numbers:?}");
@@ -118,4 +146,28 @@ async fn a_room_of_a_hundred_thousand_messages_is_as_light_as_any() {
     ana.click("#latest").await;
     ana.waits_for(&format!("{} === {MANY}", seq("last-child"))).await;
     ana.leave().await;
+}
+
+/// Reads back to a message in steps of a screen, as fast as there is more above. Looks each frame at how many messages
+/// are in the document, and at whether what was in view stays where it was while more is put above it.
+async fn read_back(ana: &Person, to: u64) -> (usize, Vec<Value>) {
+    ana.script(NOTE).await;
+    let read = "
+        const [to] = arguments;
+        window.read = { most: 0, jumps: [], done: false };
+        let seen = look();
+        const step = () => {
+            const items = document.querySelectorAll('#log > li');
+            read.most = Math.max(read.most, items.length);
+            const moved = movedBy(seen);
+            if (!(moved <= 2)) read.jumps.push([seen.node.dataset.seq, moved]);
+            if (Number(items[0].dataset.seq) <= to) return void (read.done = true);
+            scroller.scrollTop -= Math.min(scroller.scrollTop, 600);
+            seen = look();
+            requestAnimationFrame(step);
+        };
+        step();";
+    ana.script_with(read, vec![json!(to)]).await;
+    until("the messages of long ago", async || (ana.script("return read.done").await == true).then_some(())).await;
+    serde_json::from_value(ana.script("return [read.most, read.jumps]").await).unwrap()
 }

@@ -7,7 +7,7 @@ const KEY: &str = "a metrics key of 32 characters or more";
 
 /// A server whose writers are not held back.
 pub(super) fn unlimited() -> Server {
-    Server::setup().env("HUBBUB__LIMITS__COMMANDS_PER_SECOND", 0).env("HUBBUB__LIMITS__MESSAGES_PER_SECOND", 0).start()
+    Server::setup().without_limits().start()
 }
 
 /// Says `count` messages and waits for all acks.
@@ -141,11 +141,7 @@ async fn pages_are_bounded_in_bytes_too() {
 
 #[tokio::test]
 async fn a_since_that_the_log_does_not_cover_gives_what_no_since_gives() {
-    let server = Server::setup()
-        .env("HUBBUB__HISTORY__MAX_ENTRIES", 10)
-        .env("HUBBUB__LIMITS__MESSAGES_PER_SECOND", 0)
-        .env("HUBBUB__LIMITS__COMMANDS_PER_SECOND", 0)
-        .start();
+    let server = Server::setup().env("HUBBUB__HISTORY__MAX_ENTRIES", 10).without_limits().start();
     let mut writer = server.guest("Ana").await;
     fill(&mut writer, "global", 5).await;
     let mut reader = server.dial().rooms("").enter().await;
@@ -203,8 +199,7 @@ async fn log_reads(server: &Server) -> u64 {
 #[tokio::test]
 async fn a_storm_of_joins_reads_the_log_once() {
     let unlimited = Server::setup()
-        .env("HUBBUB__LIMITS__COMMANDS_PER_SECOND", 0)
-        .env("HUBBUB__LIMITS__MESSAGES_PER_SECOND", 0)
+        .without_limits()
         .env("METRICS_API_KEY", KEY)
         // What was read is kept for a round of presence or two; here for the whole test.
         .env("PRESENCE_DEBOUNCE_MS", 60_000);

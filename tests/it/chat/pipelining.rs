@@ -9,8 +9,7 @@ fn answers(id: u64) -> impl FnMut(&Value) -> bool {
 
 /// A server that takes commands as fast as they come.
 fn unlimited() -> Server {
-    let setup = Server::setup().env("HUBBUB__LIMITS__COMMANDS_PER_SECOND", 0);
-    setup.env("HUBBUB__LIMITS__MESSAGES_PER_SECOND", 0).start()
+    Server::setup().without_limits().start()
 }
 
 #[tokio::test]

@@ -4,11 +4,7 @@ use crate::support::*;
 
 #[tokio::test]
 async fn a_full_store_refuses_and_health_shows_it() {
-    let server = Server::with_jwt()
-        .env("HUBBUB__STORE__MAX_BYTES", 400_000)
-        .env("HUBBUB__LIMITS__COMMANDS_PER_SECOND", 0)
-        .env("HUBBUB__LIMITS__MESSAGES_PER_SECOND", 0)
-        .start();
+    let server = Server::with_jwt().env("HUBBUB__STORE__MAX_BYTES", 400_000).without_limits().start();
     let mut writer = server.guest("Writer").await;
     let mut reader = server.guest("Reader").await;
     let text = "x".repeat(4_000);

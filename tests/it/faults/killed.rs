@@ -136,10 +136,7 @@ async fn every_acked_message_is_there_exactly_once_for_every_reader() {
 }
 
 async fn kill_while_all_write() {
-    let mut server = Server::setup()
-        .env("HUBBUB__LIMITS__COMMANDS_PER_SECOND", 0)
-        .env("HUBBUB__LIMITS__MESSAGES_PER_SECOND", 0)
-        .start();
+    let mut server = Server::setup().without_limits().start();
     let mut readers = Vec::new();
     for _ in 0..READERS {
         readers.push(Reader::new(&server).await);

@@ -4,11 +4,7 @@ use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_is_closed_and_nobody_else_is_touched() {
-    let server = Server::with_jwt()
-        .env("HUBBUB__LIMITS__COMMANDS_PER_SECOND", 0)
-        .env("HUBBUB__LIMITS__MESSAGES_PER_SECOND", 0)
-        .env("HUBBUB__LIMITS__QUEUE_BYTES", 65_536)
-        .start();
+    let server = Server::with_jwt().without_limits().env("HUBBUB__LIMITS__QUEUE_BYTES", 65_536).start();
     let admin = token::admin();
     let mut slow = server.dial().receive_buffer(4_096).enter().await;
     let mut fast = server.guest("Fast").await;

@@ -12,10 +12,7 @@ use crate::support::{
 
 /// A server without the limits that would stop a driver.
 fn server() -> Setup {
-    Server::setup()
-        .env("HUBBUB__LIMITS__COMMANDS_PER_SECOND", 0)
-        .env("HUBBUB__LIMITS__MESSAGES_PER_SECOND", 0)
-        .env("HUBBUB__PRESENCE__GRACE_MS", 300)
+    Server::setup().without_limits().env("HUBBUB__PRESENCE__GRACE_MS", 300)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

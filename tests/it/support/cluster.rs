@@ -39,23 +39,16 @@ const QUICK: [(&str, u64); 10] = [
     ("HUBBUB__REDIS__CHECK_MS", 2_000),
 ];
 
-/// Limits that would stop a driver.
-const NO_LIMITS: [&str; 3] = [
-    "HUBBUB__LIMITS__CONNECTS_PER_SECOND",
-    "HUBBUB__LIMITS__COMMANDS_PER_SECOND",
-    "HUBBUB__LIMITS__MESSAGES_PER_SECOND",
-];
-
 /// The setup of the instance `api-<number>`.
 pub(crate) fn instance(number: usize, redis_url: &str) -> Setup {
     let setup = Server::setup()
+        .without_limits()
         .env("ENABLE_DISTRIBUTED_CHAT", true)
         .env("REDIS_URL", redis_url)
         .env("INSTANCE_ID", id(number))
         .env("METRICS_API_KEY", METRICS_KEY);
     let timings = if has_default_timings() { &[][..] } else { &QUICK };
-    let setup = timings.iter().fold(setup, |setup, (name, value)| setup.env(name, value));
-    NO_LIMITS.iter().fold(setup, |setup, name| setup.env(name, 0))
+    timings.iter().fold(setup, |setup, (name, value)| setup.env(name, value))
 }
 
 fn id(number: usize) -> String {

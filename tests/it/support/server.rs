@@ -59,6 +59,12 @@ impl Setup {
         self
     }
 
+    /// Without the limits of rate that would stop a test.
+    pub(crate) fn without_limits(self) -> Self {
+        let of = ["CONNECTS", "COMMANDS", "MESSAGES"];
+        of.iter().fold(self, |setup, of| setup.env(&format!("HUBBUB__LIMITS__{of}_PER_SECOND"), 0))
+    }
+
     /// The content of `config/hubbub.toml`.
     pub(crate) fn config(mut self, toml: &str) -> Self {
         self.config = Some(toml.into());
