@@ -8,7 +8,6 @@ import { Drawers } from './drawers.js';
 import { LogView } from './log.js';
 import { Markers } from './markers.js';
 import { mentions } from './mentions.js';
-import { notify } from './notify.js';
 import { Pacer } from './pacer.js';
 import { Pending } from './pending.js';
 import { People } from './people.js';
@@ -101,6 +100,9 @@ const pick = async (beside, then) => (picker ??= new (await import('./picker.js'
 const showSettings = async () => (settings ??= new (await import('./settings.js')).Settings(storage)).open();
 const showHelp = async () => (await dialogs()).showHelp();
 const sure = async (message) => (await dialogs()).confirmed('Delete this message?', message.text);
+
+// It comes with the settings.
+const mentioned = (message) => import('./notify.js').then(({ notify }) => notify(storage, message, () => reading.has(message)), () => {});
 
 async function restOfPage() {
   const parts = [import('./completion.js'), dialogs(), import('./picker.js'), import('./settings.js')];
@@ -248,7 +250,7 @@ client.on('message', (message) => {
     people.heard(message.from);
     if (!own) announcer.add(message);
   }
-  if (!own && mentions(message.text, client.user?.name)) notify(storage, message, () => reading.has(message));
+  if (!own && mentions(message.text, client.user?.name)) mentioned(message);
   redraw();
 });
 client.on('error', ({ message }) => {

@@ -110,12 +110,16 @@ export class Composer {
     return `hubbub.draft/${this.#room}`;
   }
 
-  // As high as the text, within reason.
+  // As high as the text, within reason. While that is measured its form keeps its height, or the messages would get
+  // room for a moment, and scroll for it.
   #fit() {
     const { style } = this.#text;
+    const form = $('composer');
     const line = parseFloat(getComputedStyle(this.#text).lineHeight);
+    form.style.minHeight = `${form.offsetHeight}px`;
     style.height = 'auto';
     const frame = this.#text.offsetHeight - this.#text.clientHeight;
     style.height = this.#text.value === '' ? '' : `${Math.min(this.#text.scrollHeight + frame, line * (ROWS_MAX + 1))}px`;
+    form.style.minHeight = '';
   }
 }

@@ -1,19 +1,14 @@
-import { restoreAnchor, takeAnchor } from './anchor.js';
 import { $ } from './dom.js';
 import { buildItem, placeItem } from './item.js';
-import { Span } from './span.js';
+import { Place } from './place.js';
 import { Toolbar } from './toolbar.js';
 
-/** How far from the end still counts as reading along, pixels. */
-const NEAR = 80;
 /** Where the line stands for who comes to a room with much that is new, pixels from the top. */
 const LINE_FROM_TOP = 48;
 /** What is above the newest messages while they are followed, pixels at least: enough to begin to scroll. */
 const ABOVE = 400;
-/** How near an end of what is in the document more of it is put there, pixels. */
-const AHEAD = 600;
-/** How long after a drawing what is still near is drawn, milliseconds. */
-const AGAIN_MS = 50;
+/** Who is near the end goes along with it this long after a drawing, when they have stopped scrolling, milliseconds. */
+const STOPPED_MS = 150;
 /** How long a message that was gone to stands out, milliseconds. */
 const FOUND_MS = 2_000;
 /** After history could not be read it is not asked for again by itself, milliseconds. */
@@ -34,14 +29,12 @@ export class LogView {
   #log = $('log');
   #scroll = $('scroll');
   #again = null;
-  #span = new Span();
+  #place = new Place(this.#scroll, this.#log);
   #toolbar = new Toolbar();
   #shown = new Map();
   #open = new Set();
   #room = null;
   #me = null;
-  #stick = true;
-  #put = 0; // where following has scrolled to, once it has
   #arriving = true;
   #loading = null;
   #restUntil = 0;
@@ -52,11 +45,10 @@ export class LogView {
   constructor(acts) {
     this.#acts = acts;
     this.#scroll.addEventListener('scroll', () => this.#scrolled(), { passive: true });
-    // A keyboard that opens, or a banner, must not hide the end from who reads along.
-    new ResizeObserver(() => {
-      this.#span.fit(this.#scroll.clientHeight + 2 * AHEAD);
-      if (this.#stick) this.#down();
-    }).observe(this.#scroll);
+    // A keyboard that opens, a banner or a larger text must not take away from readers what they read.
+    const sizes = new ResizeObserver((changes) => this.#resized(changes));
+    sizes.observe(this.#scroll);
+    sizes.observe(this.#log);
     $('latest').addEventListener('click', () => this.toEnd());
     $('older').addEventListener('click', () => this.#older(true));
     this.#log.addEventListener('click', (event) => this.#clicked(event));
@@ -77,7 +69,7 @@ export class LogView {
 
   /** @returns {boolean} whether the newest message is in view */
   get atEnd() {
-    return this.#stick && this.#span.following;
+    return this.#place.atEnd;
   }
 
   /**
@@ -87,54 +79,22 @@ export class LogView {
    */
   show(room, me, divider) {
     if (room !== this.#room) this.#clear(room);
-    else if (this.#scroll.scrollTop < this.#put) this.#follow(); // its event may be yet to come
     this.#me = me;
-    this.#move();
+    this.#place.settle(room.timeline);
     this.#render(divider);
-  }
-
-  // The stretch moves only here, when it is drawn: where a reader stands says nothing about one not yet in the document.
-  #move() {
-    if (this.#stick) return;
-    const { messages } = this.#room.timeline;
-    const near = this.#near();
-    if (near === 'top') this.#span.up(messages);
-    else if (near === 'bottom') this.#span.down(messages);
-  }
-
-  #render(divider) {
-    const { timeline, live } = this.#room;
-    const { messages, hasOlder } = timeline;
-    const anchor = this.#stick ? null : takeAnchor(this.#scroll, this.#log);
-    const firstNew = this.#firstNew(divider);
-    let start = this.#update(messages, firstNew);
-    while (start > 0 && this.#wantsMore() && this.#span.grow()) start = this.#update(messages, firstNew);
-    $('older').hidden = !hasOlder || start > 0;
-    $('latest').hidden = this.atEnd;
-    if (this.#stick) this.#down();
-    if (this.#arriving && live) this.#arrive();
-    if (anchor) restoreAnchor(this.#scroll, this.#shown.get(anchor.node.dataset.id)?.node, anchor.offset);
-    const short = this.#scroll.scrollHeight <= this.#scroll.clientHeight;
-    const top = !this.#stick && this.#near() === 'top';
-    if (start === 0 && (short || top)) this.#older();
-    // At the very top nobody can scroll any further, so no event asks for more.
-    const rest = start > 0 ? AGAIN_MS : this.#restUntil - performance.now();
-    if (top && rest > 0) this.#drawIn(rest);
-  }
-
-  #drawIn(ms) {
-    this.#again ??= setTimeout(() => {
-      this.#again = null;
-      this.#acts.draw();
-    }, ms);
+    const { following, near, range } = this.#place;
+    const wanted = following ? this.#wantsMore() : near === 'top';
+    if (wanted && range.start === 0 && room.timeline.hasOlder) {
+      this.#older();
+      const rest = this.#restUntil - performance.now();
+      if (rest > 0) this.#drawIn(rest);
+    }
+    if (!following && this.atEnd) this.#drawIn(STOPPED_MS);
   }
 
   /** To the newest message, and along with it. */
   toEnd() {
-    this.#span.follow();
-    this.#put = 0;
-    this.#stick = true;
-    if (this.#room) this.#room.timeline.held = false;
+    this.#place.follow();
     this.#acts.draw();
   }
 
@@ -155,16 +115,39 @@ export class LogView {
     else this.#act(name, message, item);
   }
 
+  #render(divider) {
+    const { messages, hasOlder } = this.#room.timeline;
+    const first = this.#log.firstElementChild;
+    const firstNew = this.#firstNew(divider);
+    do this.#update(messages, firstNew); while (this.#place.range.start > 0 && this.#wantsMore() && this.#place.grow());
+    this.#offer($('older'), hasOlder && this.#place.range.start === 0, first);
+    this.#place.keep();
+    if (this.#arriving && this.#room.live) this.#arrive();
+    this.#offer($('latest'), !this.atEnd, this.#log.lastElementChild);
+  }
+
+  // A button that goes leaves the focus to a message.
+  #offer(button, there, heir) {
+    if (!there && document.activeElement === button) heir?.focus({ preventScroll: true });
+    button.hidden = !there;
+  }
+
+  #drawIn(ms) {
+    this.#again ??= setTimeout(() => {
+      this.#again = null;
+      this.#acts.draw();
+    }, ms);
+  }
+
   // Another room starts at its end.
   #clear(room) {
-    if (this.#room) this.#room.timeline.held = false;
+    this.#place.follow();
     this.#room = room;
     this.#shown.clear();
     this.#open.clear();
     this.#log.replaceChildren();
-    this.#span.follow();
-    this.#put = 0;
-    this.#stick = this.#arriving = true;
+    this.#arriving = true;
+    this.#restUntil = 0;
     this.#divider = { after: undefined, id: null };
   }
 
@@ -172,19 +155,19 @@ export class LogView {
   #arrive() {
     this.#arriving = false;
     const line = this.#shown.get(this.#divider.id)?.node;
-    if (line && line.offsetTop < this.#scroll.scrollTop) this.#scroll.scrollTop = line.offsetTop - LINE_FROM_TOP;
+    if (line && line.offsetTop < this.#scroll.scrollTop) this.#place.holdAt(line, LINE_FROM_TOP);
   }
 
   // Too little to scroll, or to show where the new begins.
   #wantsMore() {
-    if (!this.#stick) return false;
+    if (!this.#place.following) return false;
     const { id } = this.#divider;
     if (this.#arriving && id && !this.#shown.has(id)) return true;
     return this.#scroll.scrollHeight < this.#scroll.clientHeight + ABOVE;
   }
 
   #update(messages, firstNew) {
-    const { start, end } = this.#span.range(messages);
+    const { start, end } = this.#place.range;
     const wanted = new Set();
     for (let at = start; at < end; at += 1) wanted.add(messages[at].id);
     const holder = this.pointedAt ? null : itemOf(document.activeElement);
@@ -204,7 +187,6 @@ export class LogView {
     }
     // A message that goes leaves the focus to the nearest that stays.
     if (holder && !wanted.has(holder.dataset.id)) (this.#shown.get(heir)?.node ?? previous)?.focus({ preventScroll: true });
-    return start;
   }
 
   // An element that is replaced stands where the old one stood, with what was focused in it.
@@ -246,29 +228,21 @@ export class LogView {
 
   #scrolled() {
     if (!this.#room) return;
-    const was = this.#stick;
-    this.#follow();
+    this.#place.look();
+    const { atEnd, following, near } = this.#place;
     // Following a flood scrolls at each drawing: that is no reason to draw again.
-    if (this.#stick !== was || (!was && this.#near())) this.#acts.draw();
+    if (atEnd !== $('latest').hidden || (!following && near)) this.#acts.draw();
   }
 
-  // Whether the reader is at the end, to go along with it, or stays where they are.
-  #follow() {
-    const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
-    const { timeline } = this.#room;
-    const { messages } = timeline;
-    this.#stick = this.#span.range(messages).end === messages.length && scrollHeight - scrollTop - clientHeight < NEAR;
-    timeline.held = !this.#stick;
-    if (this.#stick !== this.#span.following) this.#stick ? this.#span.follow() : this.#span.hold(messages);
-  }
-
-  // Which end of what is in the document is near, if there is more beyond it.
-  #near() {
-    const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
-    const { messages, hasOlder } = this.#room.timeline;
-    const { start, end } = this.#span.range(messages);
-    if (scrollTop < AHEAD && (start > 0 || hasOlder)) return 'top';
-    return scrollHeight - scrollTop - clientHeight < AHEAD && end < messages.length ? 'bottom' : null;
+  // What was in view stays. A larger screen has room for more.
+  #resized(changes) {
+    if (changes.some(({ target }) => target === this.#scroll)) {
+      this.#place.fit(parseFloat(getComputedStyle(document.documentElement).fontSize));
+      this.#acts.draw();
+    }
+    if (!this.#room) return;
+    this.#place.look();
+    this.#place.keep();
   }
 
   // After a failure by itself only some time later: what asked for it is still so.
@@ -279,11 +253,6 @@ export class LogView {
       this.#acts.draw();
     });
     return this.#loading;
-  }
-
-  #down() {
-    this.#scroll.scrollTop = this.#scroll.scrollHeight;
-    this.#put = this.#scroll.scrollTop;
   }
 
   #attach(item) {
@@ -347,16 +316,20 @@ export class LogView {
   async #jump(id) {
     const room = this.#room;
     if (!id) return;
-    room.timeline.held = true;
-    for (let page = 0; page < SEARCH_PAGES && !room.timeline.find(id) && room.timeline.hasOlder; page += 1) await this.#older();
-    if (room !== this.#room || !this.#span.around(room.timeline.messages, id)) return;
-    this.#stick = false;
+    for (let page = 0; page < SEARCH_PAGES && room === this.#room && !room.timeline.find(id) && room.timeline.hasOlder; page += 1) {
+      room.timeline.held = true; // or what is read would go again while more comes
+      await this.#older();
+    }
+    const there = room === this.#room && this.#place.around(id);
+    room.timeline.held = room === this.#room && !this.#place.following;
+    if (!there) return;
     this.#render(this.#divider.after);
     const { node } = this.#shown.get(id);
-    node.scrollIntoView({ block: 'center' });
+    this.#place.holdAt(node, (this.#scroll.clientHeight - node.offsetHeight) / 2);
     node.focus({ preventScroll: true });
     node.classList.add('found');
     setTimeout(() => node.classList.remove('found'), FOUND_MS);
+    this.#acts.draw();
   }
 }
 

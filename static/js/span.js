@@ -1,7 +1,5 @@
 /** Messages in the document at once, on a screen of usual height; the rest waits in memory. */
 const SIZE = 120;
-/** The lowest a message can be, pixels: one line of the smallest text, without its author. */
-const LOWEST = 24;
 /** How many while it follows, at first: what is out of sight is drawn for nothing, and a flood replaces all of it. */
 const FEW = 40;
 /** How many come and go when one end is near. */
@@ -28,9 +26,13 @@ export class Span {
     this.#few = FEW;
   }
 
-  /** Is large enough for a stretch of this height to stay when it steps. @param {number} height pixels */
-  fit(height) {
-    this.#size = Math.max(SIZE, STEP * Math.ceil(height / LOWEST / STEP + 1));
+  /**
+   * Is at least so large that this many stay when it steps. What is in view and what is ahead of it at both ends must
+   * be among them, or a step up would lead to a step down, and that to a step up. It never gets smaller under a reader.
+   * @param {number} count
+   */
+  fit(count) {
+    this.#size = Math.max(this.#size, STEP * Math.ceil(count / STEP + 1));
   }
 
   /** Shows more of them while it follows: a high screen has room for them. @returns {boolean} whether that is allowed */
@@ -45,12 +47,15 @@ export class Span {
    * @returns {{start: number, end: number}} of the stretch, end exclusive
    */
   range(messages) {
-    if (this.#first !== null && messages[this.#at]?.id !== this.#first) this.#at = messages.findIndex(({ id }) => id === this.#first);
-    if (this.#first === null || this.#at < 0) {
-      if (this.#first !== null) this.follow(); // what it began with is gone: the room was read afresh
-      return { start: Math.max(0, messages.length - this.#few), end: messages.length };
-    }
+    if (!this.holds(messages)) return { start: Math.max(0, messages.length - this.#few), end: messages.length };
     return { start: this.#at, end: Math.min(messages.length, this.#at + this.#size) };
+  }
+
+  /** @param {{id: string}[]} messages @returns {boolean} whether it is held, and what it begins with is among them */
+  holds(messages) {
+    if (this.#first === null) return false;
+    if (messages[this.#at]?.id !== this.#first) this.#at = messages.findIndex(({ id }) => id === this.#first);
+    return this.#at >= 0;
   }
 
   /** Stays where it is. @param {{id: string}[]} messages */

@@ -8,7 +8,8 @@ use crate::support::{
 };
 
 /// The modules that come after the first page, once there is nothing else to do.
-pub(super) const REST_OF_PAGE: [&str; 6] = ["completion", "naming", "dialogs", "picker", "emojis", "settings"];
+pub(super) const REST_OF_PAGE: [&str; 7] =
+    ["completion", "naming", "dialogs", "picker", "emojis", "settings", "notify"];
 
 /// The page in the hands of a person. Close it with [`Person::leave`].
 pub(super) struct Person {

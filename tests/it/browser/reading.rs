@@ -5,13 +5,16 @@ use crate::support::{browser::Driver, *};
 
 /// `look()` finds the message at the top of the view, and `movedBy()` says later how far it has moved.
 const NOTE: &str = "
+    window.scroller = document.querySelector('#scroll');
+    const topOf = (node) => node.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
     window.look = () => {
-        const { top } = document.querySelector('#scroll').getBoundingClientRect();
-        const node = [...document.querySelectorAll('#log > li')].find((each) => each.getBoundingClientRect().bottom > top + 1);
-        return { node, top: node.getBoundingClientRect().top };
+        const node = [...document.querySelectorAll('#log > li')].find((each) => topOf(each) + each.offsetHeight > 1);
+        return { node, top: topOf(node) };
     };
-    window.movedBy = ({ node, top }) => node.isConnected ? Math.abs(node.getBoundingClientRect().top - top) : 'gone';
-    window.scroller = document.querySelector('#scroll');";
+    window.movedBy = ({ node, top }) => node.isConnected ? Math.abs(topOf(node) - top) : 'gone';
+    window.frames = async (count) => {
+        for (; count > 0; count -= 1) await new Promise(requestAnimationFrame);
+    };";
 
 /// Messages in the room: several pages of history, more than the page keeps in the document.
 const SAID: usize = 300;
@@ -87,7 +90,7 @@ async fn who_scrolls_up_is_not_pulled_back_to_the_end() {
         window.pulled = [];
         (async () => {
             for (let round = 0; round < 10; round += 1) {
-                latest.click();
+                if (!latest.hidden) latest.click();
                 while (!latest.hidden) await frame();
                 const scrolled = frame().then(() => {
                     scroller.scrollTop -= 300;
@@ -103,6 +106,109 @@ async fn who_scrolls_up_is_not_pulled_back_to_the_end() {
     ana.waits_for("pulled.length === 10").await;
     let moved: Vec<Option<f64>> = serde_json::from_value(ana.script("return pulled").await).unwrap();
     assert!(moved.iter().all(|moved| moved.is_some_and(|moved| moved <= 2.0)), "pulled back to the end: {moved:?}");
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_takes_room_from_the_messages_moves_no_reader() {
+    let server = Server::setup().without_limits().start();
+    let mut bob = server.guest("Bob").await;
+    for number in 1..=SAID {
+        bob.send_acked("global", &format!("number {number}")).await;
+    }
+    let driver = Driver::start();
+    let ana = Person::open(&driver, &server.url("/")).await;
+    ana.waits_for(&format!("{} === {SAID}", seq("last-child"))).await;
+    ana.script(NOTE).await;
+    // A draft of many lines is measured at each key.
+    let write = "
+        const text = document.querySelector('#text');
+        window.left = null;
+        (async () => {
+            let left = 0;
+            for (let key = 0; key < 10; key += 1) {
+                text.value = 'a line\\n'.repeat(6) + key;
+                text.dispatchEvent(new InputEvent('input', { bubbles: true }));
+                await frames(3);
+                left += !document.querySelector('#latest').hidden;
+            }
+            window.left = left;
+        })();";
+    ana.script(write).await;
+    ana.waits_for("left !== null").await;
+    assert_eq!(ana.script("return left").await, 0, "who writes many lines still goes along with the end");
+    bob.send_acked("global", "news").await;
+    ana.waits_for("scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 1").await;
+    ana.waits_for(&format!("{} === {}", seq("last-child"), SAID + 1)).await;
+
+    // A larger text moves all that is above.
+    ana.script("scroller.scrollTop -= 900").await;
+    ana.waits_for("!document.querySelector('#latest').hidden").await;
+    let larger = "
+        window.moved = undefined;
+        (async () => {
+            while (scroller.scrollTop < 100) await frames(1);
+            scroller.scrollTop -= 50;
+            await frames(3);
+            const seen = look();
+            const before = seen.node.offsetHeight;
+            document.documentElement.dataset.size = 'huge';
+            while (seen.node.offsetHeight === before) await frames(1);
+            await frames(3);
+            window.moved = movedBy(seen);
+        })();";
+    ana.script(larger).await;
+    ana.waits_for("window.moved !== undefined").await;
+    let moved = ana.script("return moved").await;
+    assert!(moved.as_f64().is_some_and(|moved| moved <= 2.0), "moved by {moved}");
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quote_of_what_is_in_view_is_gone_to_without_leaving_the_end() {
+    let server = Server::setup().without_limits().start();
+    let mut bob = server.guest("Bob").await;
+    let first = bob.send_acked("global", "biscuits?").await;
+    let reply = json!({"type": "message", "room": "global", "text": "two left", "replyTo": first["messageId"]});
+    assert_eq!(bob.ask(reply).await["type"], "ack");
+    let driver = Driver::start();
+    let ana = Person::open(&driver, &server.url("/")).await;
+    ana.sees(&["biscuits?", "two left"]).await;
+    ana.click("#log [data-action=jump]").await;
+    ana.waits_for("document.activeElement.querySelector?.('.text')?.textContent === 'biscuits?'").await;
+    for number in 1..=SAID {
+        bob.send_acked("global", &format!("number {number}")).await;
+    }
+    ana.script(NOTE).await;
+    ana.waits_for(&format!("{} === {}", seq("last-child"), SAID + 2)).await;
+    ana.waits_for("scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 1").await;
+    assert_eq!(ana.script("return document.querySelector('#latest').hidden").await, true);
+    ana.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_to_much_that_is_new_has_read_what_they_have_seen() {
+    let server = Server::setup().without_limits().start();
+    let mut bob = server.dial().query("name=Bob").rooms("tea").enter().await;
+    let driver = Driver::start();
+    let ana = Person::open(&driver, &server.url("/")).await;
+    ana.enter("tea").await;
+    ana.say("any biscuits?").await;
+    ana.sees(&["any biscuits?"]).await;
+    ana.enter("global").await;
+    for number in 1..=60 {
+        bob.send_acked("tea", &format!("number {number}")).await;
+    }
+    let unread = "document.querySelector('#rooms [data-room=tea] .unread')";
+    ana.waits_for(&format!("{unread}?.textContent === '60'")).await;
+    ana.click("#rooms [data-room=tea]").await;
+    ana.script(NOTE).await;
+    let line = "document.querySelector('#log .first-unread')?.getBoundingClientRect().top";
+    ana.waits_for(&format!("{line} - scroller.getBoundingClientRect().top < 100")).await;
+    ana.waits_for("!document.querySelector('#latest').hidden").await;
+    assert_eq!(ana.script(&format!("return {unread}?.textContent")).await, "60", "the end was not in view yet");
+    ana.script("scroller.scrollTop = scroller.scrollHeight").await;
+    ana.waits_for(&format!("{unread} === null")).await;
     ana.leave().await;
 }
 
