@@ -31,15 +31,33 @@ fn seq(which: &str) -> String {
     format!("Number(document.querySelector('#log > li:{which}')?.dataset.seq)")
 }
 
+/// A room with a past, somebody who speaks in it, and Ana, who has just come and sees its end.
+struct LongRoom {
+    bob: Client,
+    ana: Person,
+    _driver: Driver,
+    _server: Server,
+}
+
+impl LongRoom {
+    async fn enter() -> Self {
+        let server = Server::setup().without_limits().start();
+        let mut bob = server.guest("Bob").await;
+        for number in 1..=SAID {
+            bob.send_acked("global", &format!("number {number}")).await;
+        }
+        let driver = Driver::start();
+        let ana = Person::open(&driver, &server.url("/")).await;
+        ana.waits_for(&format!("{} === {SAID}", seq("last-child"))).await;
+        ana.script(NOTE).await;
+        Self { bob, ana, _driver: driver, _server: server }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_room_is_read_back_to_its_first_message_and_to_its_last() {
-    let server = Server::setup().without_limits().start();
-    let mut bob = server.guest("Bob").await;
-    for number in 1..=SAID {
-        bob.send_acked("global", &format!("number {number}")).await;
-    }
-    let driver = Driver::start();
-    let ana = Person::open(&driver, &server.url("/")).await;
+    let room = LongRoom::enter().await;
+    let (mut bob, ana) = (room.bob, room.ana);
     let in_view = |text: &str| {
         format!(
             "[...document.querySelectorAll('#log > li[data-id]')].some((each) => {{ \
@@ -51,7 +69,7 @@ async fn a_long_room_is_read_back_to_its_first_message_and_to_its_last() {
     let shown = "document.querySelectorAll('#log > li[data-id]').length";
     ana.waits_for(&in_view(&format!("number {SAID}"))).await;
 
-    let jump = format!("document.querySelector('#scroll').scrollTop = 0; return [{shown}, {}]", in_view("number 1"));
+    let jump = format!("scroller.scrollTop = 0; return [{shown}, {}]", in_view("number 1"));
     until("the first message", async || {
         let (count, there): (usize, bool) = serde_json::from_value(ana.script(&jump).await).unwrap();
         assert!(count <= SHOWN, "{count} messages in the document");
@@ -74,15 +92,8 @@ async fn a_long_room_is_read_back_to_its_first_message_and_to_its_last() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_scrolls_up_is_not_pulled_back_to_the_end() {
-    let server = Server::setup().without_limits().start();
-    let mut bob = server.guest("Bob").await;
-    for number in 1..=SAID {
-        bob.send_acked("global", &format!("number {number}")).await;
-    }
-    let driver = Driver::start();
-    let ana = Person::open(&driver, &server.url("/")).await;
-    ana.waits_for(&format!("{} === {SAID}", seq("last-child"))).await;
-    ana.script(NOTE).await;
+    let room = LongRoom::enter().await;
+    let ana = room.ana;
     // In the very frame in which somebody scrolls the page draws before it hears of that; mostly, since it rests at times.
     let pulled = "
         const latest = document.querySelector('#latest');
@@ -111,15 +122,8 @@ async fn who_scrolls_up_is_not_pulled_back_to_the_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_takes_room_from_the_messages_moves_no_reader() {
-    let server = Server::setup().without_limits().start();
-    let mut bob = server.guest("Bob").await;
-    for number in 1..=SAID {
-        bob.send_acked("global", &format!("number {number}")).await;
-    }
-    let driver = Driver::start();
-    let ana = Person::open(&driver, &server.url("/")).await;
-    ana.waits_for(&format!("{} === {SAID}", seq("last-child"))).await;
-    ana.script(NOTE).await;
+    let room = LongRoom::enter().await;
+    let (mut bob, ana) = (room.bob, room.ana);
     // A draft of many lines is measured at each key.
     let write = "
         const text = document.querySelector('#text');
