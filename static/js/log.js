@@ -7,8 +7,6 @@ import { Toolbar } from './toolbar.js';
 const LINE_FROM_TOP = 48;
 /** What is above the newest messages while they are followed, pixels at least: enough to begin to scroll. */
 const ABOVE = 400;
-/** Who is near the end goes along with it this long after a drawing, when they have stopped scrolling, milliseconds. */
-const STOPPED_MS = 150;
 /** How long a message that was gone to stands out, milliseconds. */
 const FOUND_MS = 2_000;
 /** After history could not be read it is not asked for again by itself, milliseconds. */
@@ -89,7 +87,6 @@ export class LogView {
       const rest = this.#restUntil - performance.now();
       if (rest > 0) this.#drawIn(rest);
     }
-    if (!following && this.atEnd) this.#drawIn(STOPPED_MS);
   }
 
   /** To the newest message, and along with it. */
@@ -120,10 +117,11 @@ export class LogView {
     const first = this.#log.firstElementChild;
     const firstNew = this.#firstNew(divider);
     do this.#update(messages, firstNew); while (this.#place.range.start > 0 && this.#wantsMore() && this.#place.grow());
-    this.#offer($('older'), hasOlder && this.#place.range.start === 0, first);
     this.#place.keep();
     if (this.#arriving && this.#room.live) this.#arrive();
+    this.#offer($('older'), hasOlder && this.#place.range.start === 0, first);
     this.#offer($('latest'), !this.atEnd, this.#log.lastElementChild);
+    this.#place.keep();
   }
 
   // A button that goes leaves the focus to a message.
@@ -154,16 +152,16 @@ export class LogView {
   // Who comes to a room goes on reading at the line, if not all that is new can be seen at once.
   #arrive() {
     this.#arriving = false;
-    const line = this.#shown.get(this.#divider.id)?.node;
-    if (line && line.offsetTop < this.#scroll.scrollTop) this.#place.holdAt(line, LINE_FROM_TOP);
+    const { id } = this.#divider;
+    if (!id || !this.#place.following) return;
+    if (!this.#shown.has(id) && this.#place.around(id)) this.#update(this.#room.timeline.messages, id);
+    const line = this.#shown.get(id)?.node;
+    if (line && (!this.#place.following || line.offsetTop < this.#scroll.scrollTop)) this.#place.holdAt(line, LINE_FROM_TOP);
   }
 
-  // Too little to scroll, or to show where the new begins.
+  // Too little to scroll.
   #wantsMore() {
-    if (!this.#place.following) return false;
-    const { id } = this.#divider;
-    if (this.#arriving && id && !this.#shown.has(id)) return true;
-    return this.#scroll.scrollHeight < this.#scroll.clientHeight + ABOVE;
+    return this.#place.following && this.#scroll.scrollHeight < this.#scroll.clientHeight + ABOVE;
   }
 
   #update(messages, firstNew) {
@@ -296,6 +294,9 @@ export class LogView {
 
   #unfold(id) {
     if (!this.#open.delete(id)) this.#open.add(id);
+    const { node } = this.#shown.get(id);
+    this.#place.holdAt(node, Math.max(0, node.offsetTop - this.#scroll.scrollTop));
+    this.#render(this.#divider.after);
     this.#acts.draw();
   }
 
@@ -315,17 +316,19 @@ export class LogView {
 
   async #jump(id) {
     const room = this.#room;
+    const { timeline } = room;
+    const here = () => room === this.#room && timeline === room.timeline; // nor has the room become another user's
     if (!id) return;
-    for (let page = 0; page < SEARCH_PAGES && room === this.#room && !room.timeline.find(id) && room.timeline.hasOlder; page += 1) {
-      room.timeline.held = true; // or what is read would go again while more comes
+    for (let page = 0; page < SEARCH_PAGES && here() && !timeline.find(id) && timeline.hasOlder; page += 1) {
+      timeline.held = true; // or what is read would go again while more comes
       await this.#older();
     }
-    const there = room === this.#room && this.#place.around(id);
-    room.timeline.held = room === this.#room && !this.#place.following;
+    const there = here() && this.#place.around(id);
+    timeline.held = here() && !this.#place.following;
     if (!there) return;
     this.#render(this.#divider.after);
     const { node } = this.#shown.get(id);
-    this.#place.holdAt(node, (this.#scroll.clientHeight - node.offsetHeight) / 2);
+    this.#place.holdAt(node, Math.max(0, (this.#scroll.clientHeight - node.offsetHeight) / 2));
     node.focus({ preventScroll: true });
     node.classList.add('found');
     setTimeout(() => node.classList.remove('found'), FOUND_MS);

@@ -6,8 +6,8 @@ const NEAR = 80;
 const AHEAD = 600;
 /** The lowest a message can be, rem: a line of text without its author. */
 const LOWEST = 1.5;
-/** Who has scrolled up this long ago has come to rest, milliseconds. */
-const REST_MS = 150;
+/** Who has scrolled up this long ago has stopped, milliseconds. */
+const STOPPED_MS = 150;
 
 /**
  * Where the reader stands in a list of messages, and which of them are in the document for that. Who is at the end goes
@@ -15,6 +15,8 @@ const REST_MS = 150;
  *
  * As long as the scroller is where it was put nobody has scrolled, however its content or its own size has changed. So
  * a drawing sees what a reader did before the event of it comes, and takes nothing for it that they did not do.
+ *
+ * What the scroller says is of what is drawn; the messages may be further by then.
  */
 export class Place {
   #scroller;
@@ -57,12 +59,17 @@ export class Place {
     const { start, end } = this.range;
     const { messages, hasOlder } = this.#timeline;
     if (this.#scroller.scrollTop < AHEAD && (start > 0 || hasOlder)) return 'top';
-    return this.#below < AHEAD && end < messages.length ? 'bottom' : null;
+    const drawn = this.#last === messages[end - 1]?.id;
+    return drawn && this.#below < AHEAD && end < messages.length ? 'bottom' : null;
   }
 
   get #below() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     return scrollHeight - scrollTop - clientHeight;
+  }
+
+  get #last() {
+    return this.#list.children[this.#list.children.length - 1]?.dataset.id;
   }
 
   /** The scroller or the text has another size. @param {number} rem pixels */
@@ -85,7 +92,9 @@ export class Place {
   /** Sees whether the reader has scrolled. */
   look() {
     const { scrollTop } = this.#scroller;
-    if (this.#put === null || scrollTop === this.#put) return;
+    if (this.#put === null || Math.abs(scrollTop - this.#put) < 1) return;
+    // Nobody gets to the end by scrolling up: what was below them is not there any more.
+    if (scrollTop < this.#put && this.#below < 1) return this.keep();
     this.#roseAt = scrollTop < this.#put ? this.#now() : -Infinity;
     this.#put = scrollTop;
     if (!this.following) this.#anchor = this.#first();
@@ -101,8 +110,9 @@ export class Place {
     timeline.held = true;
     // What it began with is gone when the room was read afresh; what the reader reads may be there all the same.
     const lost = !this.#span.holds(messages) && !this.#span.around(messages, this.#anchor?.id);
-    const stopped = this.#now() - this.#roseAt >= REST_MS;
-    if (lost || (this.atEnd && stopped)) this.follow();
+    const stopped = this.#now() - this.#roseAt >= STOPPED_MS;
+    const more = this.#last !== messages.at(-1)?.id;
+    if (lost || (this.atEnd && stopped && (more || this.#below < 1))) this.follow();
     // One step for a drawing: how near an end is says nothing about messages that are not in the document yet.
     else if (this.near === 'top') this.#span.up(messages);
     else if (this.near === 'bottom') this.#span.down(messages);
@@ -114,7 +124,8 @@ export class Place {
     if (this.following) scroller.scrollTop = scroller.scrollHeight;
     else {
       const item = Array.prototype.find.call(this.#list.children, ({ dataset }) => dataset.id === this.#anchor?.id);
-      const wanted = item && item.offsetTop - this.#anchor.offset;
+      // Of one that has become lower, as when a long text is folded, something stays in view.
+      const wanted = item && item.offsetTop - Math.max(this.#anchor.offset, 1 - item.offsetHeight);
       if (item && Math.abs(scroller.scrollTop - wanted) >= 1) scroller.scrollTop = wanted;
       if (!item) this.#anchor = this.#first();
     }
@@ -136,7 +147,7 @@ export class Place {
   }
 
   #hold() {
-    this.#span.hold(this.#timeline.messages);
+    this.#span.hold(this.#list.children[0]?.dataset.id);
     this.#timeline.held = !this.following;
     this.#anchor = this.#first();
   }

@@ -58,9 +58,9 @@ export class Span {
     return this.#at >= 0;
   }
 
-  /** Stays where it is. @param {{id: string}[]} messages */
-  hold(messages) {
-    this.#first = messages[this.range(messages).start]?.id ?? null;
+  /** Stays at a message. @param {string} [id] what it begins with; of an empty room there is none, and it follows on */
+  hold(id) {
+    this.#first = id ?? null;
   }
 
   /** Goes up. @param {{id: string}[]} messages @returns {boolean} whether there was more to show */

@@ -4,14 +4,14 @@ import { Place } from '../../static/js/place.js';
 
 const many = (count, from = 0) => Array.from({ length: count }, (_, at) => ({ id: `m${from + at}` }));
 
-let now, height, scroller, list, timeline, place;
+let now, height, tall, scroller, list, timeline, place;
 
 /** What the browser does: the items of a drawing, one below the other, and no scrolling beyond the end. */
 function layOut({ items = list.children.map(({ dataset }) => dataset.id), view = scroller.clientHeight } = {}) {
   let offsetTop = 0;
   list.children = items.map((id) => {
-    const item = { dataset: { id }, offsetTop, offsetHeight: height };
-    offsetTop += height;
+    const item = { dataset: { id }, offsetTop, offsetHeight: tall[id] ?? height };
+    offsetTop += item.offsetHeight;
     return item;
   });
   scroller.scrollHeight = Math.max(offsetTop, view);
@@ -47,6 +47,7 @@ const below = () => scroller.scrollHeight - scroller.scrollTop - scroller.client
 beforeEach(() => {
   now = 0;
   height = 30;
+  tall = {};
   let top = 0;
   scroller = {
     clientHeight: 600,
@@ -111,9 +112,74 @@ test('who has scrolled up a little and stopped goes along again', () => {
 test('who scrolls down to the end goes along again', () => {
   scroll(-500);
   draw();
-  scroll(480);
+  scroll(500);
   draw();
   assert.deepEqual([place.following, below(), timeline.held], [true, 0, false]);
+});
+
+test('near the end nobody is moved before there is something new', () => {
+  scroll(-500);
+  draw();
+  scroll(460);
+  now += 1_000;
+  draw();
+  draw();
+  assert.deepEqual([place.atEnd, below()], [true, 40]);
+  timeline.messages = many(1_001);
+  draw();
+  assert.deepEqual([place.following, below()], [true, 0]);
+});
+
+test('who reads is not moved by however many that come at once', () => {
+  for (const [more, line] of [[30, 30], [100, 60], [130, 30], [130, 60], [500, 60]]) {
+    height = line;
+    const count = timeline.messages.length;
+    place.follow();
+    draw();
+    timeline.messages = many(count + more); // come, and not drawn yet
+    scroll(-300);
+    const reading = read();
+    draw();
+    assert.deepEqual(read(), reading, `${more} more of ${line} pixels`);
+    timeline.messages = many(count + 2 * more);
+    draw();
+    draw();
+    assert.deepEqual(read(), reading, `${more} more again`);
+  }
+});
+
+test('what is cut off below a reader does not make them go along', () => {
+  scroll(-300);
+  draw();
+  const [id] = read();
+  layOut({ view: 1_100 });
+  place.look(); // the browser tells of it as of any scrolling
+  place.keep();
+  now += 1_000;
+  layOut({ view: 600 });
+  place.look();
+  place.keep();
+  assert.deepEqual([read()[0], place.following], [id, false]);
+});
+
+test('a part of a pixel is no scrolling', () => {
+  layOut({ view: 500 });
+  scroller.scrollTop -= 0.7;
+  draw();
+  assert.equal(place.following, true);
+});
+
+test('of a message that becomes low something stays in view', () => {
+  tall.m970 = 2_000;
+  layOut();
+  place.keep();
+  scroller.scrollTop = 1_300;
+  place.look();
+  assert.deepEqual(read(), ['m970', -1_000]);
+  delete tall.m970;
+  layOut();
+  place.keep();
+  assert.equal(read()[0], 'm970');
 });
 
 test('no other size makes a reader leave the end', () => {
