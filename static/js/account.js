@@ -16,6 +16,7 @@ export class Account {
   #tabs;
   #wanted = null;
   #changed = false;
+  #member = false;
 
   /**
    * @param {import('./client.js').HubbubClient} client
@@ -26,19 +27,33 @@ export class Account {
     this.#storage = storage;
     this.#tabs = new Tabs((user) => this.#follow(user));
     const dialog = $('login');
-    $('account').addEventListener('click', () => (this.#isGuest() ? dialog.showModal() : this.#logout()));
+    $('account').addEventListener('click', () => (this.#isGuest() ? this.#open(dialog) : this.#logout()));
     dialog.querySelector('form').addEventListener('submit', (event) => this.#submit(event, dialog));
     $('guest').addEventListener('submit', (event) => {
       event.preventDefault();
-      $('name').blur();
+      $('text').focus();
     });
     $('name').addEventListener('change', () => this.#rename($('name').value.trim()));
     client.on('welcome', ({ user }) => this.#welcome(user));
-    client.on('state', ({ status, reason, message }) => status === 'stopped' && reason === 'invalid_argument' && this.#refused(message));
+    client.on('state', ({ status, reason, message }) => {
+      if (status === 'stopped' && reason === 'invalid_argument') this.#refused(message);
+      this.#offer();
+    });
   }
 
+  #offer() {
+    setText($('account'), this.#isGuest() ? 'Log in' : 'Log out');
+  }
+
+  // Whose session has ended is nobody any more.
   #isGuest() {
-    return (this.#client.user?.role ?? 'guest') === 'guest';
+    const { user, state } = this.#client;
+    return (user?.role ?? 'guest') === 'guest' || state.reason === 'unauthorized';
+  }
+
+  #open(dialog) {
+    $('login-problem').textContent = '';
+    dialog.showModal();
   }
 
   #welcome(user) {
@@ -52,13 +67,17 @@ export class Account {
       this.#client.forget();
       return this.#client.connect({ name });
     }
+    const guest = user.role === 'guest';
+    // As when the session ran out while there was no network: nobody is to speak under another name unawares.
+    if (this.#member && guest && !this.#changed) setText($('problem'), `Your session has ended. You are now ${user.name}.`);
+    this.#member = !guest;
     if (this.#changed) setTimeout(() => this.#tabs.tell(user), SETTLE_MS);
     this.#changed = false;
   }
 
   #show({ name, role }) {
     const guest = role === 'guest';
-    $('account').textContent = guest ? 'Log in' : 'Log out';
+    this.#offer();
     // A reconnect must not take from under the fingers what somebody is typing.
     if (document.activeElement !== $('name')) $('name').value = name;
     $('name').readOnly = !guest;
@@ -87,6 +106,7 @@ export class Account {
   #follow({ id, name }) {
     const { user, state } = this.#client;
     if (state.status === 'online' && user?.id === id && user.name === name) return;
+    this.#member = false; // the person knows
     this.#client.connect({ name: this.#storage.get(NAME_KEY) });
   }
 

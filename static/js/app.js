@@ -35,6 +35,8 @@ const client = new HubbubClient(url.href, { name: storage.get(NAME_KEY) });
 
 /** The room in view. */
 let current = '';
+/** What came while it was provisional, and comes again when it is stored. */
+const told = new Set();
 /** Whether the rest of the page is there, or about to come. */
 let complete = false;
 let completion = null;
@@ -60,7 +62,7 @@ const composer = new Composer({
   },
   edit: (message, text) => tell(client.edit(current, message.id, text)),
   typing: () => client.typing(current),
-  lastOwn: () => client.room(current)?.timeline.messages.findLast(({ from, deleted }) => from.id === client.user?.id && !deleted),
+  lastOwn: () => client.room(current)?.timeline.messages.findLast(({ from, deleted, provisional }) => from.id === client.user?.id && !deleted && !provisional),
 }, new SafeStorage(tabStorage()));
 new Account(client, storage);
 
@@ -69,6 +71,7 @@ function draw() {
   status.show(room);
   people.show(room?.presence ?? null, client.user?.id);
   if (room) drawRoom(room);
+  else noRoom();
   // After the room in view: what is seen there is not unread.
   const counts = client.rooms.map((each) => ({ name: each.name, ...reading.unread(each) }));
   const total = counts.reduce((sum, { count, mentions: called }) => ({ count: sum.count + count, mentions: sum.mentions + called }), { count: 0, mentions: 0 });
@@ -80,8 +83,15 @@ function drawRoom(room) {
   const items = client.outbox.filter((item) => item.room === current);
   pending.show(unstored(items, room));
   log.show(room, client.user, reading.divider);
-  $('empty').hidden = !room.live || room.timeline.messages.length + items.length > 0;
+  $('empty').hidden = !room.live || !room.timeline.position || room.timeline.messages.length + items.length > 0;
   if (looking() && log.atEnd && room.live) reading.seen(room);
+}
+
+// It was refused; what waits for it can be discarded.
+function noRoom() {
+  log.clear();
+  pending.show(client.outbox.filter((item) => item.room === current));
+  $('empty').hidden = true;
 }
 
 // Its event may be there before the answer to it.
@@ -152,6 +162,9 @@ function enter(name) {
     setText($('problem'), '');
     typing.clear();
     announcer.clear();
+    setText($('announce'), `# ${name}`);
+    // The link that was pressed goes to one's own rooms.
+    if ($('known').contains(document.activeElement)) $('title').focus();
     people.reset({ users: [] });
     composer.switch(name);
   }
@@ -245,6 +258,8 @@ client.on('left', ({ room, users }) => room === current && (people.leave(users),
 client.on('typing', ({ room, user }) => room === current && user.id !== client.user?.id && typing.start(user));
 client.on('message', (message) => {
   const own = message.from.id === client.user?.id;
+  if (told.delete(message.id)) return redraw();
+  if (message.provisional) told.add(message.id);
   if (message.room === current) {
     typing.stop(message.from.id);
     people.heard(message.from);
@@ -261,7 +276,7 @@ client.on('error', ({ message }) => {
 
 $('join').addEventListener('submit', (event) => {
   event.preventDefault();
-  const name = $('room').value;
+  const name = $('room').value.toLowerCase();
   event.target.reset();
   go(name);
   $('text').focus();

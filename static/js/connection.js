@@ -172,7 +172,8 @@ export class Connection {
   // A resume token only says who the guest was: when it has run out, one comes back as a new guest.
   #refusedToken(message) {
     if (!this.token && this.#offered) {
-      this.forget();
+      // Another tab may have got a new one meanwhile.
+      if (this.#options.storage.get(TOKEN_KEY) === this.#offered) this.forget();
       this.#open();
     } else this.#renew(message);
   }

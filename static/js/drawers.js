@@ -7,6 +7,8 @@ export class Drawers {
   constructor() {
     for (const [button, panel] of SIDES) $(button).addEventListener('click', () => this.#toggle(button, panel));
     $('shade').addEventListener('click', () => this.close());
+    // Also of the room in view, which is no other address.
+    $('rooms-panel').addEventListener('click', ({ target }) => target.closest('a') && this.close());
     addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || $('shade').hidden) return;
       event.stopPropagation();

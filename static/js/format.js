@@ -10,7 +10,7 @@ const FOLD_LINES = 18;
 const FOLD_CHARS = 1_500;
 
 /** Code between lines of three back ticks; a line break on either side belongs to the fence. */
-const BLOCK = /(?:^|\n)```[^\n`]*\n([\s\S]*?)\n?```(?:\n|$)|```([^`\n]+)```/;
+const BLOCK = /(?:^|\n|(?<=```\n))```[^\n`]*\n([\s\S]*?)\n?```(?:\n|$)|```([^`\n]+)```/;
 const CODE = /`([^`\n]+)`/;
 /** Up to what cannot end an address in a sentence; brackets are looked at after. */
 const LINK = /\bhttps?:\/\/[^\s<>"'`]*[^\s<>"'`.,;:!?…。、]/i;
@@ -58,7 +58,7 @@ function link([address]) {
   let text = address;
   // "(see https://a.example/b)": the bracket that was opened before is not part of it.
   for (const [open, close] of ['()', '[]', '{}']) {
-    while (text.endsWith(close) && count(text, close) > count(text, open)) text = text.slice(0, -1);
+    for (let excess = count(text, close) - count(text, open); excess > 0 && text.endsWith(close); excess -= 1) text = text.slice(0, -1);
   }
   const url = URL.canParse(text) ? new URL(text) : null;
   const safe = url && (url.protocol === 'http:' || url.protocol === 'https:') && url.hostname !== '';

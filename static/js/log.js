@@ -95,6 +95,12 @@ export class LogView {
     this.#acts.draw();
   }
 
+  /** There is no room in view. */
+  clear() {
+    if (this.#room) this.#clear(null);
+    $('older').hidden = $('latest').hidden = true;
+  }
+
   /** Puts the focus on the message that had it last, or on the newest. */
   focus() {
     (this.#log.querySelector('li[tabindex="0"]') ?? this.#log.lastElementChild)?.focus();

@@ -9,7 +9,9 @@ export function mentions(text, name) {
   const said = fold(text);
   const wanted = `@${fold(name)}`;
   for (let at = said.indexOf(wanted); at >= 0; at = said.indexOf(wanted, at + 1)) {
-    if (!isWord(said[at - 1]) && !isWord(said[at + wanted.length])) return true;
+    const end = at + wanted.length;
+    const longer = isWord(said[end]) || ('-.'.includes(said[end] ?? ' ') && isWord(said[end + 1]));
+    if (!isWord(said[at - 1]) && !longer) return true;
   }
   return false;
 }

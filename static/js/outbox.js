@@ -49,20 +49,24 @@ export class Outbox {
   }
 
   /**
-   * Makes this the outbox of `userId`: takes over what was written before the user was known and
-   * loads what an earlier page of the same user left.
+   * Makes this the outbox of `userId`: takes over what was written before the user was known, and
+   * loads what other pages of the same user left. Pages that both have a message send it with the
+   * same key.
    * @param {string} userId
    * @returns {string[]} keys of items that belong to another user and are no longer here
    */
   open(userId) {
-    if (userId === this.#userId) return [];
-    const foreign = this.#userId === null ? [] : this.#items.map((item) => item.key);
-    const own = this.#userId === null ? this.#items : [];
+    const known = this.#userId !== null;
+    const foreign = known && userId !== this.#userId ? this.#items : [];
+    const own = foreign.length > 0 ? [] : this.#items;
+    const early = known ? [] : [...own, ...this.#load()];
+    early.forEach((item) => this.#forget(item));
     this.#userId = userId;
-    this.#items = [...this.#load(), ...own];
+    early.forEach((item) => this.#save(item));
+    const held = new Set(own.map(({ key }) => key));
+    this.#items = [...this.#load().filter(({ key }) => !held.has(key)), ...own];
     this.#order = Math.max(this.#order, ...this.#items.map((item) => item.order));
-    own.forEach((item) => this.#save(item));
-    return foreign;
+    return foreign.map(({ key }) => key);
   }
 
   /**
@@ -176,16 +180,17 @@ export class Outbox {
     return this.#items.find((item) => item.key === key);
   }
 
+  // Without a user for what is written before one is known.
   get #prefix() {
-    return `hubbub.outbox.${this.#userId}/`;
+    return `hubbub.outbox.${this.#userId ?? ''}/`;
   }
 
   #save({ state, ...item }) {
-    if (this.#userId !== null) this.#storage.set(this.#prefix + item.key, JSON.stringify(item));
+    this.#storage.set(this.#prefix + item.key, JSON.stringify(item));
   }
 
   #forget(item) {
-    if (this.#userId !== null) this.#storage.remove(this.#prefix + item.key);
+    this.#storage.remove(this.#prefix + item.key);
   }
 
   #load() {

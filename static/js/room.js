@@ -56,5 +56,6 @@ export class Room {
   /** The connection is gone; what is known stays. */
   lost() {
     Object.assign(this, { live: false, joining: false, paused: false, provisional: false, presence: null });
+    this.timeline.lost();
   }
 }

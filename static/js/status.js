@@ -27,11 +27,14 @@ export class Status {
     $('state').dataset.status = $('banner').dataset.status = status;
     setText($('state'), short);
     // Its height stays while an attempt is under way: the page would jump with each.
-    if (status !== 'connecting' || $('banner').hidden) $('banner').hidden = more === '';
+    const attempt = status === 'connecting' && !$('banner').hidden;
+    const focused = document.activeElement === $('retry');
+    if (!attempt) $('banner').hidden = more === '';
     if (status === 'connecting') setText($('state-more'), 'Connecting…');
     else setText($('state-more'), more);
-    $('retry').hidden = button === null;
+    $('retry').hidden = button === null && !(attempt && focused);
     if (button) setText($('retry'), button);
+    if (focused && ($('banner').hidden || $('retry').hidden)) $('text').focus();
     this.#countDown();
   }
 

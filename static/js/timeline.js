@@ -32,6 +32,7 @@ export class Timeline {
   #logged = [];
   #seqs = new Map(); // of the logged messages, by id
   #provisional = [];
+  #doubtful = []; // provisional ones of a connection that is gone: the log has them by now, or nobody
   #older = false;
   #all = null; // both, until one changes
 
@@ -128,6 +129,11 @@ export class Timeline {
     this.#older = more;
   }
 
+  /** The connection is gone. */
+  lost() {
+    this.#doubtful = this.#provisional.map(({ id }) => id);
+  }
+
   /** Removes provisional messages the server could not store (`notice undelivered`). @param {string[]} ids */
   drop(ids) {
     this.#all = null;
@@ -154,6 +160,8 @@ export class Timeline {
 
   #recover(event) {
     if (event.epoch !== this.#position?.epoch) return { outcome: 'breach', applied: [] };
+    this.drop(this.#doubtful);
+    this.#doubtful = [];
     const applied = event.entries.filter((entry) => this.apply(entry) === 'applied');
     const whole = this.#position.seq >= event.seq && (!event.more || applied.length > 0);
     return { outcome: whole ? 'recovered' : 'breach', applied };

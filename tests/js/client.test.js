@@ -347,6 +347,16 @@ test('an expired resume token is dropped for a new guest; a refused JWT stops', 
   assert.equal(client.state.status, 'stopped');
 });
 
+test('a refused token is forgotten, one that another tab has got meanwhile is not', async () => {
+  storage.setItem('hubbub.token', 'old');
+  refusal = refuse(401, 'unauthorized');
+  client.connect();
+  storage.setItem('hubbub.token', 'new');
+  server().end(1006);
+  await settled();
+  assert.deepEqual(server().protocols, ['hubbub.v1', 'hubbub.token.new']);
+});
+
 test('a kept token that cannot be a subprotocol is dropped for a new guest', async () => {
   storage.setItem('hubbub.token', 'two words');
   client.connect();

@@ -35,6 +35,12 @@ test('a block keeps its lines, and the fences take their line breaks along', () 
   assert.deepEqual(short('look:\n```rust\nfn a() {\n  b\n}\n```\nthere'), ['look:', 'block:fn a() {\n  b\n}', 'there']);
   assert.deepEqual(short('```\nnever closed'), ['```\nnever closed']);
   assert.deepEqual(short('```\n```'), ['block:']);
+  assert.deepEqual(short('```\na\n```\n```js\nb\n```'), ['block:a', 'block:b']);
+});
+
+test('brackets that a link did not open are none of it', () => {
+  assert.deepEqual(short('([https://a.example/(b)])'), ['([', 'link:https://a.example/(b)', '])']);
+  assert.deepEqual(short('https://a.example/b)))'), ['link:https://a.example/b', ')))']);
 });
 
 test('mentions start a word', () => {

@@ -115,6 +115,30 @@ test('what was written before the user is known becomes that user’s; another u
   assert.deepEqual(early.items, []);
 });
 
+test('what was written before the user is known outlives the page', () => {
+  const early = () => new Outbox({ storage: new SafeStorage(storage), now: timers.now });
+  const { key } = early().add({ room: 'tea', text: 'early' });
+  timers.pass(1);
+  const reloaded = early();
+  reloaded.add({ room: 'tea', text: 'later' });
+  reloaded.open('g:ana');
+  assert.deepEqual(states(reloaded), ['early waiting', 'later waiting']);
+  assert.equal(reloaded.take('tea').key, key);
+  assert.deepEqual(states(open()), ['early waiting', 'later waiting']);
+  assert.deepEqual(states(open('m:ben')), [], 'nobody else finds it');
+});
+
+test('what a closed tab left is sent by one that is still open, once it is connected again', () => {
+  outbox.add({ room: 'tea', text: 'mine' });
+  const { key } = open().add({ room: 'tea', text: 'of the closed tab' });
+  assert.deepEqual(outbox.open('g:ana'), []);
+  assert.deepEqual(states(outbox).toSorted(), ['mine waiting', 'of the closed tab waiting']);
+  outbox.open('g:ana');
+  assert.equal(outbox.items.length, 2, 'and once');
+  outbox.remove(key);
+  assert.deepEqual(states(open()), ['mine waiting']);
+});
+
 test('it is bounded', () => {
   for (let at = 0; at < 100; at += 1) outbox.add({ room: 'tea', text: 'x' });
   assert.throws(() => outbox.add({ room: 'tea', text: 'x' }), { code: 'outbox_full' });

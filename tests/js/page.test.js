@@ -8,7 +8,7 @@ const read = (path) => readFileSync(new URL(path, root), 'utf8');
 const html = read('index.html');
 
 /** What the server says before a file, bytes. */
-const HEADERS = 320;
+const HEADERS = 300;
 
 /** The modules a module needs before it runs, itself included. */
 function needs(path, found = new Set()) {

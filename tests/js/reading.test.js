@@ -42,6 +42,11 @@ test('a mention is the whole name, in any case', () => {
   assert.equal(mentions('hi @anabel', 'Ana'), false);
   assert.equal(mentions('x@ana', 'Ana'), false);
   assert.equal(mentions('@anabel and @ana', 'Ana'), true);
+  assert.equal(mentions('@ana-7f3a', 'Ana'), false, 'a guest who would like to be Ana');
+  assert.equal(mentions('@ana.smith', 'Ana'), false);
+  assert.equal(mentions('so says @ana.', 'Ana'), true);
+  assert.equal(mentions('@ana - hi', 'Ana'), true);
+  assert.equal(mentions('@ana-', 'Ana'), true);
   assert.equal(mentions('cc @Ana Maria.', 'Ana Maria'), true);
   assert.equal(mentions('ana', 'Ana'), false);
   assert.equal(mentions('@', undefined), false);

@@ -86,6 +86,17 @@ test('a provisional message stands last until it comes with its seq', () => {
   assert.equal(timeline.messages.length, 4);
 });
 
+test('after a lost connection, what was provisional is in the log or nowhere', () => {
+  timeline.apply(message(undefined, { id: 'p', text: 'of the instance that died', provisional: true }));
+  timeline.lost();
+  assert.equal(timeline.joined(joined({ provisional: true })).outcome, 'provisional');
+  timeline.apply(message(undefined, { id: 'q', text: 'soon', provisional: true }));
+  assert.deepEqual(texts().slice(2), ['of the instance that died', 'soon'], 'still without a log to tell');
+  const entries = [message(3, { text: 'sent again' })];
+  assert.equal(timeline.joined(joined({ recovered: true, seq: 3, entries })).outcome, 'recovered');
+  assert.deepEqual(texts(), ['text 1', 'text 2', 'sent again', 'soon']);
+});
+
 test('what could not be stored is dropped', () => {
   timeline.apply(message(undefined, { id: 'p', provisional: true }));
   timeline.drop(['p', 'm1']);

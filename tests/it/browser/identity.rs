@@ -125,3 +125,26 @@ async fn a_session_that_ends_in_one_tab_ends_in_the_other() {
     }
     person.leave().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_a_guest_again_unawares_is_told() {
+    let mut server = Server::start();
+    server.register("carol").await;
+    let driver = Driver::start();
+    let carol = Person::open(&driver, &server.url("/")).await;
+    carol.click("#account").await;
+    carol.find("#username").await.send_keys("carol").await.unwrap();
+    carol.find("#password").await.send_keys(web::PASSWORD).await.unwrap();
+    carol.click("#login button[value=login]").await;
+    carol.waits_for(&format!("{ROLE} === 'member'")).await;
+    server.kill9();
+    carol.offline().await;
+    // A session that has run out meanwhile is a cookie that is no good any more.
+    carol.browser.page.delete_all_cookies().await.unwrap();
+    server.restart();
+    carol.online().await;
+    carol.waits_for(&format!("{ROLE} === 'guest'")).await;
+    carol.waits_for("document.querySelector('#problem').textContent.includes('session has ended')").await;
+    assert_eq!(carol.script("return document.querySelector('#account').textContent").await, "Log in");
+    carol.leave().await;
+}

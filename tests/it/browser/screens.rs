@@ -78,3 +78,25 @@ async fn the_page_follows_the_colours_of_the_system() {
     }
     ana.leave().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drawer_takes_the_focus_and_gives_it_back() {
+    let server = Server::start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    ana.browser.screen(390, 844, true).await;
+    ana.click("#show-rooms").await;
+    ana.click("#rooms [aria-current]").await;
+    ana.waits_for("!document.querySelector('#rooms-panel').classList.contains('open')").await;
+    for (button, panel) in [("#show-rooms", "#rooms-panel"), ("#show-people", "#people-panel")] {
+        ana.click(button).await;
+        ana.waits_for(&format!("document.querySelector('{panel}').classList.contains('open')")).await;
+        if panel == "#rooms-panel" {
+            ana.waits_for(&format!("document.querySelector('{panel}').contains(document.activeElement)")).await;
+        }
+        ana.press(&char::from(Key::Escape).to_string()).await;
+        ana.waits_for(&format!("!document.querySelector('{panel}').classList.contains('open')")).await;
+        ana.waits_for(&format!("document.activeElement === document.querySelector('{button}')")).await;
+    }
+    ana.leave().await;
+}

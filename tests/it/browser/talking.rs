@@ -165,3 +165,19 @@ async fn what_is_said_in_another_room_is_counted_there() {
     ana.waits_for("document.querySelector('#rooms [data-room=tea] .unread') === null").await;
     ana.leave().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_is_refused_shows_nothing_of_another() {
+    let server = Server::setup().config("[[rooms]]\nmatch = \"staff\"\njoin = \"member\"\npost = \"member\"\n").start();
+    let driver = Driver::start();
+    let ana = Person::arrive(&driver, &server, "Ana").await;
+    ana.say("for everybody").await;
+    ana.sees(&["for everybody"]).await;
+    ana.script("location.hash = 'staff'").await;
+    ana.waits_for("document.querySelector('#title').textContent === '# staff'").await;
+    ana.waits_for("document.querySelector('#problem').textContent !== ''").await;
+    ana.sees(&[]).await;
+    ana.enter("global").await;
+    ana.sees(&["for everybody"]).await;
+    ana.leave().await;
+}
