@@ -119,6 +119,7 @@ export class Account {
     $('login-problem').textContent = problem ?? '';
     if (problem !== null) return;
     event.target.reset();
+    setText($('problem'), '');
     dialog.close();
     this.#reconnect();
   }

@@ -51,7 +51,7 @@ const reading = new Reading(client, new Markers(storage), PAGE_TIMERS);
 const typing = new Typing((sentence) => setText($('typing'), sentence), PAGE_TIMERS);
 const announcer = new Announcer((sentence) => setText($('announce'), sentence), PAGE_TIMERS);
 const log = new LogView({ draw: redraw, older: () => tell(client.history(current, { limit: PAGE })), act });
-const pending = new Pending({ retry: (key) => client.retry(key), discard: (key) => client.discard(key) });
+const pending = new Pending({ retry, discard: (key) => client.discard(key) });
 const composer = new Composer({
   send(text, replyTo) {
     const waiting = client.outbox.length;
@@ -94,6 +94,12 @@ function noRoom() {
   $('empty').hidden = true;
 }
 
+// The room may have been refused before.
+function retry(key) {
+  tell(client.join(current));
+  client.retry(key);
+}
+
 // Its event may be there before the answer to it.
 function unstored(items, { timeline }) {
   if (items.length === 0) return items;
@@ -132,12 +138,15 @@ function nameable() {
 
 const looking = () => document.visibilityState === 'visible' && document.hasFocus();
 
+let problem = '';
+const show = (text) => setText($('problem'), (problem = text));
+
 // Shows what went wrong, until something goes right.
 function tell(promise) {
-  promise.then(() => setText($('problem'), ''), ({ code, message }) => {
+  promise.then(() => $('problem').textContent === problem && show(''), ({ code, message }) => {
     // Without a code it is a part of the page that could not be loaded; some browsers do not ask for it again.
     const missing = client.state.status === 'online' ? 'A part of this page could not be loaded. Reload it once the server answers.' : 'The server cannot be reached.';
-    setText($('problem'), code === 'discarded' ? '' : code ? message : missing);
+    if (code !== 'discarded') show(code ? message : missing);
   });
   return promise;
 }
@@ -159,7 +168,7 @@ function enter(name) {
   if (name !== current) {
     current = name;
     setText($('title'), `# ${name}`);
-    setText($('problem'), '');
+    show('');
     typing.clear();
     announcer.clear();
     setText($('announce'), `# ${name}`);
@@ -243,7 +252,7 @@ client.on('state', ({ status: now }) => {
 });
 client.on('welcome', ({ user }) => {
   reading.open(user.id);
-  for (const { room } of client.outbox) client.join(room); // left by an earlier page, or another tab
+  for (const { room, state } of client.outbox) if (state !== 'failed') client.join(room); // left by an earlier page, or another tab
   rooms.refresh();
 });
 client.on('joined', ({ room }) => {
@@ -269,7 +278,7 @@ client.on('message', (message) => {
   redraw();
 });
 client.on('error', ({ message }) => {
-  setText($('problem'), message);
+  show(message);
   remember();
   redraw();
 });
@@ -297,8 +306,8 @@ addEventListener('pagehide', ({ persisted }) => persisted && client.state.status
 addEventListener('pageshow', ({ persisted }) => persisted && client.state.status === 'idle' && client.connect());
 addEventListener('blur', () => reading.away(client.room(current)));
 addEventListener('storage', ({ key, newValue }) => {
-  // Sent or given up in another tab: here too.
-  if (key?.startsWith('hubbub.outbox.') && newValue === null) client.discard(key.slice(key.lastIndexOf('/') + 1));
+  // Sent or given up in another tab: here too. Not what another has only found out whose it is.
+  if (key?.startsWith('hubbub.outbox.') && !key.startsWith('hubbub.outbox./') && newValue === null) client.discard(key.slice(key.lastIndexOf('/') + 1));
   if (key === 'hubbub.rooms') {
     const kept = remembered();
     for (const name of kept) client.join(name);

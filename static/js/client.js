@@ -271,6 +271,7 @@ export class HubbubClient {
     }
     this.#rooms.delete(room.name);
     room.refuse(error);
+    this.#courier.shut(room.name, error);
     this.#emitter.emit('error', error);
   }
 

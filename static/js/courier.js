@@ -100,6 +100,15 @@ export class Courier {
     this.#onChange();
   }
 
+  /** A room cannot be entered: nothing can be sent there. @param {string} room @param {HubbubError} error */
+  shut(room, error) {
+    for (const { key } of this.items.filter((item) => item.room === room && item.state === 'waiting')) {
+      this.#outbox.refuse(key, error);
+      this.#tell(key, ({ reject }) => reject(error));
+    }
+    this.#onChange();
+  }
+
   /** The connection ended. */
   down() {
     this.#outbox.disconnected();

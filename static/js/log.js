@@ -233,9 +233,9 @@ export class LogView {
   #scrolled() {
     if (!this.#room) return;
     this.#place.look();
-    const { atEnd, following, near } = this.#place;
+    const { atEnd, following, near, over } = this.#place;
     // Following a flood scrolls at each drawing: that is no reason to draw again.
-    if (atEnd !== $('latest').hidden || (!following && near)) this.#acts.draw();
+    if (atEnd !== $('latest').hidden || (!following && (near || over))) this.#acts.draw();
   }
 
   // What was in view stays. A larger screen has room for more.

@@ -147,7 +147,10 @@ export class Outbox {
 
   /** The server could not store these after all; the user decides. @param {string[]} messageIds */
   undelivered(messageIds) {
-    for (const item of this.#items) if (messageIds.includes(item.messageId)) item.state = 'asks';
+    for (const item of this.#items.filter((each) => messageIds.includes(each.messageId))) {
+      Object.assign(item, { state: 'asks', asked: true });
+      this.#save(item); // another page is to ask too
+    }
   }
 
   /** Drops what is stored and whose event will not come any more: the room was read afresh. @param {string} room */
@@ -163,7 +166,7 @@ export class Outbox {
   retry(key) {
     const item = this.#find(key);
     if (item?.state !== 'asks' && item?.state !== 'failed') return;
-    Object.assign(item, { state: 'waiting', at: this.#now(), error: undefined });
+    Object.assign(item, { state: 'waiting', at: this.#now(), error: undefined, asked: undefined });
     this.#save(item);
   }
 
@@ -200,7 +203,7 @@ export class Outbox {
       .filter((item) => item !== null)
       .sort((a, b) => a.at - b.at || a.order - b.order)
       .slice(-CAPACITY)
-      .map((item) => ({ ...item, state: item.error ? 'failed' : 'waiting' }));
+      .map((item) => ({ ...item, state: item.error ? 'failed' : item.asked ? 'asks' : 'waiting' }));
   }
 }
 

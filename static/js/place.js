@@ -49,6 +49,11 @@ export class Place {
     return this.following || (this.range.end === this.#timeline.messages.length && this.#below < NEAR);
   }
 
+  /** @returns {boolean} whether there is nothing below what is in view */
+  get over() {
+    return this.#below <= 1;
+  }
+
   /** @returns {{start: number, end: number}} which messages are to be in the document */
   get range() {
     return this.#span.range(this.#timeline.messages);
@@ -92,13 +97,14 @@ export class Place {
   /** Sees whether the reader has scrolled. */
   look() {
     const { scrollTop } = this.#scroller;
+    if (this.#below < -1) return; // some browsers let one pull beyond the end, and come back by themselves
     if (this.#put === null || Math.abs(scrollTop - this.#put) < 1) return;
     // Nobody gets to the end by scrolling up: what was below them is not there any more.
-    if (scrollTop < this.#put && this.#below < 1) return this.keep();
+    if (scrollTop < this.#put && this.over) return this.keep();
     this.#roseAt = scrollTop < this.#put ? this.#now() : -Infinity;
     this.#put = scrollTop;
     if (!this.following) this.#anchor = this.#first();
-    else if (this.#below > 1) this.#hold();
+    else if (!this.over) this.#hold();
   }
 
   /** Before a drawing: where the reader is by now, with all that has come. @param {import('./timeline.js').Timeline} timeline */
@@ -112,7 +118,7 @@ export class Place {
     const lost = !this.#span.holds(messages) && !this.#span.around(messages, this.#anchor?.id);
     const stopped = this.#now() - this.#roseAt >= STOPPED_MS;
     const more = this.#last !== messages.at(-1)?.id;
-    if (lost || (this.atEnd && stopped && (more || this.#below < 1))) this.follow();
+    if (lost || (this.atEnd && stopped && (more || this.over))) this.follow();
     // One step for a drawing: how near an end is says nothing about messages that are not in the document yet.
     else if (this.near === 'top') this.#span.up(messages);
     else if (this.near === 'bottom') this.#span.down(messages);

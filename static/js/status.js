@@ -28,7 +28,7 @@ export class Status {
     setText($('state'), short);
     // Its height stays while an attempt is under way: the page would jump with each.
     const attempt = status === 'connecting' && !$('banner').hidden;
-    const focused = document.activeElement === $('retry');
+    const focused = $('retry').matches(':focus-visible'); // who tapped is not to get a keyboard on the screen
     if (!attempt) $('banner').hidden = more === '';
     if (status === 'connecting') setText($('state-more'), 'Connecting…');
     else setText($('state-more'), more);

@@ -32,7 +32,7 @@ export class Timeline {
   #logged = [];
   #seqs = new Map(); // of the logged messages, by id
   #provisional = [];
-  #doubtful = []; // provisional ones of a connection that is gone: the log has them by now, or nobody
+  #doubtful = []; // provisional ones of a connection that is gone: the log has them by now, or soon, or nobody
   #older = false;
   #all = null; // both, until one changes
 
@@ -93,6 +93,7 @@ export class Timeline {
     this.#logged = [];
     this.#seqs.clear();
     this.#provisional = [];
+    this.#doubtful = [];
     for (const entry of event.entries) this.#append(toMessage(entry));
     this.#position = { epoch: event.epoch, seq: event.seq };
     this.#older = this.#logged.length > 0 && this.oldestSeq > 1;

@@ -491,6 +491,16 @@ test('half a character goes out as a whole one, which the server can read', () =
   assert.equal(server().got('edit')[0].text, '\ufffd');
 });
 
+test('what waits for a room that is refused is not sent, and says why', async () => {
+  client.connect();
+  server().say(welcome());
+  client.join('staff').catch(() => {});
+  const sent = client.send('staff', 'hi');
+  reply('join', { type: 'error', room: 'staff', code: 'forbidden', message: 'No.' });
+  await assert.rejects(sent, { code: 'forbidden' });
+  assert.deepEqual(client.outbox.map(({ text, state, error }) => [text, state, error.code]), [['hi', 'failed', 'forbidden']]);
+});
+
 test('a room refused is told and forgotten; a temporary refusal is tried again', async () => {
   client.connect();
   server().say(welcome());

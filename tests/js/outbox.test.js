@@ -104,6 +104,9 @@ test('an undelivered message asks', () => {
   outbox.acked(key, { messageId: 'm1', provisional: true });
   outbox.undelivered(['m1']);
   assert.deepEqual(states(outbox), ['one asks']);
+  assert.deepEqual(states(open()), ['one asks'], 'in every tab');
+  outbox.retry(outbox.items[0].key);
+  assert.deepEqual(states(open()), ['one waiting']);
 });
 
 test('what was written before the user is known becomes that user’s; another user takes nothing over', () => {

@@ -117,6 +117,31 @@ test('who scrolls down to the end goes along again', () => {
   assert.deepEqual([place.following, below(), timeline.held], [true, 0, false]);
 });
 
+test('who is back at the end stays there when there is less room', () => {
+  scroll(-53);
+  scroll(53);
+  assert.deepEqual([place.following, place.over], [false, true], 'there is reason to draw');
+  now += 1_000;
+  draw();
+  layOut({ view: 300 });
+  place.look();
+  place.keep();
+  assert.deepEqual([place.following, below()], [true, 0]);
+});
+
+test('pulled beyond the end, the browser brings it back', () => {
+  scroll(-500);
+  draw();
+  const reading = read();
+  const inside = Object.getOwnPropertyDescriptor(scroller, 'scrollTop');
+  const beyond = scroller.scrollHeight - scroller.clientHeight + 90;
+  Object.defineProperty(scroller, 'scrollTop', { ...inside, get: () => beyond, configurable: true });
+  place.look();
+  Object.defineProperty(scroller, 'scrollTop', { ...inside, configurable: true });
+  place.keep();
+  assert.deepEqual(read(), reading);
+});
+
 test('near the end nobody is moved before there is something new', () => {
   scroll(-500);
   draw();
