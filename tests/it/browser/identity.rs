@@ -83,9 +83,12 @@ async fn who_is_removed_is_told_and_not_taken_back() {
     let driver = Driver::start();
     let eve = Person::arrive(&driver, &server, "Eve").await;
     let mut admin = server.dial().bearer(&token::admin()).enter().await;
-    let who = admin.ask(json!({"type": "who"})).await;
-    let users = who["users"].as_array().unwrap();
-    let id = &users.iter().find(|user| user["name"] == "Eve").unwrap()["id"];
+    // The page says the name that was typed a moment before its new connection does.
+    let id = until("Eve to be there by that name", async || {
+        let who = admin.ask(json!({"type": "who"})).await;
+        who["users"].as_array()?.iter().find(|user| user["name"] == "Eve").map(|user| user["id"].clone())
+    })
+    .await;
     admin.acked(json!({"type": "kick", "userId": id})).await;
     eve.state("stopped").await;
     eve.waits_for("document.querySelector('#state').textContent.includes('removed')").await;
